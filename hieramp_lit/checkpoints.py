@@ -1,0 +1,153 @@
+"""Weights in, weights out: every container our field uses, loaded strictly and without pickle.
+
+Containers understood: safetensors; a plain state dict (`.pth`); Lightning checkpoints (``state_dict``); the
+``{"model": …}`` files of RDED's teachers; ``{"trainer": {"var_wo_ddp": …}}`` of the VAR and HIERAMP training scripts.
+"""
+
+import pickle
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from hieramp_lit.files import atomic_write
+
+ASSET_SCHEME = "asset://"
+CONTAINER_KEYS = ("state_dict", "model", "var_wo_ddp", "var", "trainer")
+
+
+def resolve(checkpoint: str, *, key: str = "checkpoint") -> Path:
+    """Turn a checkpoint argument into the path of an existing file.
+
+    Args:
+        checkpoint: A path, or ``asset://NAME`` for weights that ship with the package.
+        key: Configuration key to name in errors.
+
+    Raises:
+        FileNotFoundError: If there is no such file; the message names `key` and what to do.
+    """
+    if checkpoint.startswith(ASSET_SCHEME):
+        root = Path(str(resources.files("hieramp_lit") / "assets"))
+        path = root / checkpoint.removeprefix(ASSET_SCHEME)
+        if not path.is_file():
+            shipped = sorted(ASSET_SCHEME + file.relative_to(root).as_posix() for file in root.rglob("*.safetensors"))
+            raise FileNotFoundError(f"{key}={checkpoint!r}: no such asset. Shipped: {', '.join(shipped) or 'none'}.")
+        return path
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{key}={checkpoint!r}: no such file (looked in {path.absolute().parent}). "
+            "Give the path of a .pth, .ckpt or .safetensors file."
+        )
+    return path
+
+
+def read_tensors(path: Path, *, prefixes: Sequence[str] = ("",), key: str = "checkpoint") -> dict[str, Tensor]:
+    """Read a state dict from any container, on the CPU.
+
+    Args:
+        path: File to read.
+        prefixes: The first prefix that some name has wins; only names with it are kept, and it is cut off. So
+            ``("var.", "")`` takes the VAR out of a task's checkpoint and a bare VAR file alike.
+        key: Configuration key to name in errors.
+
+    Raises:
+        ValueError: If the file is damaged, needs pickle, or holds no tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            content = dict(safetensors.torch.load_file(path))
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"{key}: cannot read weights from {path} ({type(error).__name__}: {str(error).splitlines()[0]}). The file is "
+            "damaged, cut short, or holds pickled Python objects, which we refuse to run. Download it again, or save it "
+            "as a plain state dict or safetensors."
+        ) from error
+    tensors = _unwrap(content)
+    if not tensors:
+        found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
+        raise ValueError(
+            f"{key}: {path} holds no state dict. Found: {found}; containers known: {list(CONTAINER_KEYS)}."
+        )
+    for prefix in prefixes:
+        chosen = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        if chosen:
+            return chosen
+    raise ValueError(
+        f"{key}: {path} has no names that start with any of {list(prefixes)}; first names: {list(tensors)[:5]}."
+    )
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str, key: str, hint: str = "") -> None:
+    """Copy `tensors` into `module`, every name and shape exactly.
+
+    Args:
+        module: Network to fill.
+        tensors: State dict.
+        source: Where the tensors come from, for the message.
+        key: Configuration key to name in errors.
+        hint: A sentence that says what the file looks like and what to do.
+
+    Raises:
+        ValueError: With the missing names, the surplus names and the shapes that differ.
+    """
+    own = module.state_dict()
+    missing = [name for name in own if name not in tensors]
+    surplus = [name for name in tensors if name not in own]
+    shapes = [
+        f"{name}: file {tuple(tensors[name].shape)}, model {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    if missing or surplus or shapes:
+        lines = [f"{key}: {source} does not fit {type(module).__name__}."]
+        lines += [
+            _some("Missing in the file", missing),
+            _some("Surplus in the file", surplus),
+            _some("Other shapes", shapes),
+        ]
+        raise ValueError("\n".join(line for line in [*lines, hint] if line))
+    module.load_state_dict(tensors, strict=True)
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a plain state dict atomically: safetensors by suffix, else `torch.save` as published `.pth` files.
+
+    Args:
+        path: Target; ``.safetensors``, ``.pth`` or ``.pt``.
+        tensors: State dict.
+        metadata: Text beside the weights; safetensors only.
+
+    Raises:
+        ValueError: For another suffix.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_write(path) as temporary:
+        if path.suffix == ".safetensors":
+            safetensors.torch.save_file(plain, temporary, metadata=dict(metadata or {}))
+        elif path.suffix in {".pth", ".pt"}:
+            torch.save(plain, temporary)
+        else:
+            raise ValueError(f"Cannot tell the format from {path.name!r}: end it in .safetensors, .pth or .pt.")
+
+
+def _unwrap(content: object) -> dict[str, Tensor]:
+    if not isinstance(content, Mapping):
+        return {}
+    for name in CONTAINER_KEYS:
+        inner = content.get(name)
+        if isinstance(inner, Mapping):
+            return _unwrap(inner)
+    return {str(name).removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _some(title: str, names: Sequence[str], most: int = 12) -> str:
+    if not names:
+        return ""
+    more = f" … and {len(names) - most} more" if len(names) > most else ""
+    return f"{title} ({len(names)}): {', '.join(names[:most])}{more}."

@@ -27,7 +27,7 @@ class PlanBatch(NamedTuple):
     Attributes:
         row: Class rows (row of the generator's label embedding), int64, shape ``(B,)``.
         cls: Index in the set's own class list, int64, shape ``(B,)``.
-        index: Index of the image within its class, int64, shape ``(B,)``.
+        image_index: Index of the image within its class, int64, shape ``(B,)``.
         seed: The set's ``generate.seed``, int64, shape ``(B,)``, the same number B times.
         shard: Global shard number, int64, shape ``(B,)``, the same number B times.
         position: Position of each sample in its shard, int64, shape ``(B,)``, ascending.
@@ -35,7 +35,7 @@ class PlanBatch(NamedTuple):
 
     row: Tensor
     cls: Tensor
-    index: Tensor
+    image_index: Tensor
     seed: Tensor
     shard: Tensor
     position: Tensor

@@ -1,1 +1,7 @@
-"""students."""
+"""Networks by name: students, and the teachers that label for them."""
+
+from hieramp_lit.students.convnet import ConvNet
+from hieramp_lit.students.create import create_student
+from hieramp_lit.students.resnet_ap import ResNetAP
+
+__all__ = ["ConvNet", "ResNetAP", "create_student"]

@@ -1,1 +1,35 @@
-"""var."""
+"""VAR and its tokenizer, pure torch: equal to the reference, names and shapes as published."""
+
+from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
+from hieramp_lit.var.attention import Emphasis, Hook, KeyValueCache
+from hieramp_lit.var.sampling import Sampling, draw, filtered_probabilities, guide
+from hieramp_lit.var.scales import STAGES, Scales, Stage
+from hieramp_lit.var.transformer import VAR, Condition, VAROutput
+from hieramp_lit.var.vqvae import VQVAE, VQVAEOutput
+from hieramp_lit.var.weights import Tokenizer, check_pair, load_into, load_var, load_vqvae, read_var_tensors
+
+__all__ = [
+    "STAGES",
+    "VAR",
+    "VQVAE",
+    "Condition",
+    "Emphasis",
+    "Hook",
+    "KeyValueCache",
+    "Sampling",
+    "Scales",
+    "Stage",
+    "Tokenizer",
+    "VARArchitecture",
+    "VAROutput",
+    "VQVAEArchitecture",
+    "VQVAEOutput",
+    "check_pair",
+    "draw",
+    "filtered_probabilities",
+    "guide",
+    "load_into",
+    "load_var",
+    "load_vqvae",
+    "read_var_tensors",
+]

@@ -1,0 +1,151 @@
+"""Self-attention of VAR: teacher-forced with a mask, and one scale at a time over a key/value cache.
+
+Legend: ``B`` batch (2 × images under guidance) · ``S`` sequence · ``l`` spatial tokens of one scale · ``H`` heads ·
+``D`` head width · ``C`` width.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Emphasis(NamedTuple):
+    """How one scale's spatial keys are emphasized in one block; applied to every query of that scale.
+
+    Attributes:
+        bias: Added to the attention logits of those keys before the softmax, shape ``(B, l)``; or None.
+        factor: Multiplies the attention weights of those keys after the softmax, without renormalizing, shape
+            ``(B, l)``; or None. Weights times a factor are values times that factor, which is how it is computed.
+    """
+
+    bias: Tensor | None = None
+    factor: Tensor | None = None
+
+
+Hook = Callable[[Tensor, Tensor, float], Emphasis | None]
+"""Takes the class token's query ``(B, H, 1, D)``, the scale's spatial keys ``(B, H, l, D)`` and the softmax scale."""
+
+
+@dataclass(frozen=True)
+class KeyValueCache:
+    """Keys and values of all blocks, preallocated; a value that is passed along.
+
+    The last slot serves the class token of the current scale: the next scale's spatial tokens overwrite it, so it is
+    never seen by another scale.
+
+    Attributes:
+        keys: Shape ``(depth, B, H, L + 1, D)``.
+        values: Like `keys`.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with the published parametrization.
+
+    One bias-free matrix for queries, keys and values, learned biases for queries and values, none for keys. With
+    `l2_norm`, queries and keys are unit vectors and queries are scaled per head by ``exp(min(scale_mul, log 100))``.
+
+    Args:
+        embed_dim: Width, ``C``.
+        num_heads: Heads, ``H``; divides `embed_dim`.
+        l2_norm: Normalize queries and keys (all published weights do).
+    """
+
+    zero_k_bias: Tensor
+    MAX_LOG_SCALE = math.log(100)
+
+    def __init__(self, embed_dim: int, num_heads: int, l2_norm: bool) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.head_dim = embed_dim // num_heads
+        self.l2_norm = l2_norm
+        self.softmax_scale = 1.0 if l2_norm else 0.25 / math.sqrt(self.head_dim)
+        if l2_norm:
+            self.scale_mul_1H11 = nn.Parameter(torch.full((1, num_heads, 1, 1), math.log(4.0)))
+        self.mat_qkv = nn.Linear(embed_dim, 3 * embed_dim, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(embed_dim))
+        self.v_bias = nn.Parameter(torch.zeros(embed_dim))
+        self.register_buffer("zero_k_bias", torch.zeros(embed_dim))
+        self.proj = nn.Linear(embed_dim, embed_dim)
+
+    def forward(self, x_BSC: Tensor, mask_SS: Tensor) -> Tensor:
+        """Attend over the whole teacher-forced sequence.
+
+        Args:
+            x_BSC: Normalized and modulated tokens.
+            mask_SS: Bool, True where the query (row) sees the key (column).
+
+        Returns:
+            Projected output, shape ``(B, S, C)``.
+        """
+        q, k, v = self._project(x_BSC)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_SS, scale=self.softmax_scale)
+        return self._merge(y)
+
+    def forward_scale(
+        self, x_BnC: Tensor, cache: KeyValueCache, block: int, start: int, length: int, hook: Hook | None
+    ) -> Tensor:
+        """Attend from one scale's tokens to themselves and to the cached coarser scales.
+
+        Two calls, one per kind of query, spare a mask: spatial queries see every key up to here, the class token's
+        query sees its own scale only.
+
+        Args:
+            x_BnC: The scale's ``l`` spatial tokens, then its class token if it has one (``n = l`` or ``l + 1``).
+            cache: Holds the coarser scales at ``[0, start)``; this scale is written behind them.
+            block: Index of the block, which picks the cache's row.
+            start: Position of the scale's first token.
+            length: Spatial tokens of the scale, ``l``.
+            hook: Says how to emphasize this scale's keys, from the class token's query and these keys; or None.
+
+        Returns:
+            Projected output, shape ``(B, n, C)``.
+        """
+        q, k, v = self._project(x_BnC)
+        middle, end = start + length, start + x_BnC.shape[1]
+        cache.keys[block, :, :, start:end] = k
+        cache.values[block, :, :, start:end] = v
+        keys, values = cache.keys[block, :, :, :end], cache.values[block, :, :, :end]
+        emphasis = None
+        if hook is not None and end > middle:
+            emphasis = hook(q[:, :, length:], keys[:, :, start:middle], self.softmax_scale)
+        if emphasis is not None and emphasis.factor is not None:
+            emphasized = v[:, :, :length] * emphasis.factor[:, None, :, None].to(v.dtype)
+            values = torch.cat([values[:, :, :start], emphasized, values[:, :, middle:]], dim=2)
+        bias = None if emphasis is None else emphasis.bias
+        y = self._attend(q[:, :, :length], keys, values, bias, start)
+        if end > middle:
+            own = self._attend(q[:, :, length:], keys[:, :, start:], values[:, :, start:], bias, 0)
+            y = torch.cat([y, own], dim=2)
+        return self._merge(y)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, bias_Bl: Tensor | None, start: int) -> Tensor:
+        """Attention with `bias_Bl` on the keys from `start` on; other keys keep their logits."""
+        mask = None
+        if bias_Bl is not None:
+            after = k.shape[2] - start - bias_Bl.shape[1]
+            mask = F.pad(bias_Bl, (start, after)).to(q.dtype)[:, None, None, :]
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.softmax_scale)
+
+    def _project(self, x_BSC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        B, S, _ = x_BSC.shape
+        bias = torch.cat([self.q_bias, self.zero_k_bias, self.v_bias])
+        qkv = F.linear(x_BSC, self.mat_qkv.weight, bias).view(B, S, 3, self.num_heads, self.head_dim)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        if self.l2_norm:
+            scale_H11 = self.scale_mul_1H11.clamp_max(self.MAX_LOG_SCALE).exp()
+            q = (F.normalize(q, dim=-1) * scale_H11).to(v.dtype)
+            k = F.normalize(k, dim=-1).to(v.dtype)
+        return q, k, v
+
+    def _merge(self, y_BHSD: Tensor) -> Tensor:
+        y: Tensor = self.proj(y_BHSD.transpose(1, 2).flatten(2))
+        return y

@@ -1,0 +1,144 @@
+"""Loading and naming weights of VAR and its tokenizer: published files, ours, and what to say when they do not fit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
+from hieramp_lit.files import sha256
+from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
+from hieramp_lit.var.scales import Scales
+from hieramp_lit.var.transformer import VAR
+from hieramp_lit.var.vqvae import VQVAE
+
+CLASS_TOKEN_NAMES = ("cls_tokens.", "class_head.")
+USAGE_STATISTIC = "quantize.ema_vocab_hit_SV"
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """The frozen tokenizer of a task.
+
+    Args:
+        checkpoint: Weights: a path to .pth, .ckpt or .safetensors, or ``asset://…``. Its sizes are read from it.
+    """
+
+    checkpoint: str
+
+    def load(self, scales: Scales) -> VQVAE:
+        """The tokenizer with its weights, frozen, in eval mode."""
+        return load_vqvae(self.checkpoint, scales).requires_grad_(False).eval()
+
+    def sha256(self) -> str:
+        """Hex SHA-256 of the file."""
+        return sha256(resolve(self.checkpoint, key="tokenizer.checkpoint"))
+
+
+def read_var_tensors(checkpoint: str, *, key: str = "checkpoint") -> dict[str, Tensor]:
+    """State dict of a VAR in published naming, from any container.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or is not a VAR.
+    """
+    path = resolve(checkpoint, key=key)
+    tensors = read_tensors(path, prefixes=("var.", ""), key=key)
+    if "class_emb.weight" not in tensors or "lvl_1L" not in tensors:
+        other = "a tokenizer (VQ-VAE)" if "quantize.embedding.weight" in tensors else "something else"
+        raise ValueError(f"{key}: {path} is not a VAR but {other}; first names: {list(tensors)[:4]}.")
+    return tensors
+
+
+def load_var(checkpoint: str, *, key: str = "checkpoint") -> VAR:
+    """Build the VAR that a file holds, sizes and all, and load it strictly.
+
+    Args:
+        checkpoint: Path or ``asset://…``; see `read_tensors` for the containers.
+        key: Configuration key to name in errors.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, is not a VAR, or its names do not fit its own sizes.
+    """
+    tensors = read_var_tensors(checkpoint, key=key)
+    architecture = VARArchitecture.of(tensors)
+    scales = tuple(sorted(int(name.split(".")[1]) for name in tensors if name.startswith("cls_tokens.")))
+    var = architecture.build(class_token_scales=scales)
+    load_strictly(var, tensors, source=checkpoint, key=key, hint=_looks_like(architecture))
+    return var
+
+
+def load_into(var: VAR, checkpoint: str, *, key: str = "checkpoint") -> list[str]:
+    """Load a file into a VAR of given sizes; class tokens and their classifier may be absent from the file.
+
+    Args:
+        var: Model to fill. What the file lacks of its class tokens keeps its initialization.
+        checkpoint: As for `load_var`.
+        key: Configuration key to name in errors.
+
+    Returns:
+        Names that kept their initialization.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If other names are missing, there are surplus names, or shapes differ; says what size the file is.
+    """
+    tensors = read_var_tensors(checkpoint, key=key)
+    new = [name for name in var.state_dict() if name.startswith(CLASS_TOKEN_NAMES) and name not in tensors]
+    if len(new) < len(var.class_token_parameters()):
+        new = []  # a file with some class tokens must have them all
+    kept = {name: var.state_dict()[name] for name in new}
+    load_strictly(var, {**tensors, **kept}, source=checkpoint, key=key, hint=_looks_like(VARArchitecture.of(tensors)))
+    return new
+
+
+def load_vqvae(checkpoint: str, scales: Scales, *, key: str = "tokenizer.checkpoint") -> VQVAE:
+    """Build the tokenizer that a file holds and load it strictly.
+
+    Args:
+        checkpoint: As for `load_var`.
+        scales: Token maps, which no tokenizer file holds: those of the VAR it serves.
+        key: Configuration key to name in errors.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or is not a tokenizer.
+    """
+    path = resolve(checkpoint, key=key)
+    tensors = read_tensors(path, prefixes=("vqvae.", ""), key=key)
+    if "quantize.embedding.weight" not in tensors:
+        other = "a VAR" if "class_emb.weight" in tensors else "something else"
+        raise ValueError(f"{key}: {path} is not a tokenizer (VQ-VAE) but {other}; first names: {list(tensors)[:4]}.")
+    architecture = VQVAEArchitecture.of(tensors)
+    vqvae = architecture.build(scales)
+    usage = tensors.get(USAGE_STATISTIC)
+    if usage is None or len(usage) != len(scales):  # a statistic; a file of other K keeps ours (reference §1)
+        tensors = {**tensors, USAGE_STATISTIC: vqvae.quantize.ema_vocab_hit_SV}
+    load_strictly(vqvae, tensors, source=checkpoint, key=key, hint=f"The file looks like {architecture}.")
+    return vqvae
+
+
+def check_pair(vqvae: VQVAE, var: VAR) -> None:
+    """Refuse a tokenizer and a VAR of different codebooks or scales.
+
+    Raises:
+        ValueError: Naming both sides.
+    """
+    ours = (vqvae.vocab_size, vqvae.z_channels, vqvae.scales)
+    theirs = (var.vocab_size, var.z_channels, var.scales)
+    if ours != theirs:
+        raise ValueError(
+            "tokenizer.checkpoint and checkpoint do not belong together: the tokenizer has vocab_size, z_channels and "
+            f"scales {ours}, the VAR was trained on {theirs}."
+        )
+
+
+def published_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors as float32 where they are floating, for files that other VAR tools read."""
+    return {name: t.to(torch.float32) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _looks_like(architecture: VARArchitecture) -> str:
+    return f"The file looks like: {architecture.describe()}. Set `var` to these sizes, or give another file."

@@ -1,0 +1,109 @@
+"""The `hieramp` command: Lightning's fit, validate, test and predict on our tasks, and a table of other commands."""
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+
+from hieramp_lit import __version__
+
+LIGHTNING_COMMANDS = {
+    "fit": "Train what the configuration names: a tokenizer, class tokens or a student.",
+    "validate": "Measure a model on the validation data.",
+    "test": "Measure a model on the test data, e.g. a trained student.",
+    "predict": "Generate a distilled data set and write it as shards; continues where it stopped.",
+}
+COMMANDS = {
+    "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
+    "export-weights": "Write the VAR or tokenizer of a checkpoint under its published names (.pth or .safetensors).",
+}
+"""Every other command: `hieramp_lit.commands.NAME` (``-`` as ``_``) holds its ``main(args, prog)``."""
+
+DEBUG_VARIABLE = "HIERAMP_DEBUG"
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one command.
+
+    Args:
+        args: Arguments after the program's name. With None they come from ``sys.argv``, as the console script has it,
+            and an error that the user can mend becomes one message and exit code 1. Callers in Python pass a list and
+            see exceptions.
+
+    Raises:
+        SystemExit: With code 2 if the arguments are refused, 0 after ``--help``, ``--version`` or ``--print_config``.
+    """
+    if args is not None:
+        _dispatch(args, from_console=False)
+        return
+    try:
+        _dispatch(sys.argv[1:], from_console=True)
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE) or not _is_for_the_user(error):
+            raise
+        sys.stderr.write(f"\nerror: {error}\n({type(error).__name__}; {DEBUG_VARIABLE}=1 shows where it arose)\n")
+        sys.exit(1)
+
+
+def _dispatch(args: Sequence[str], *, from_console: bool) -> None:
+    """Read the command's name, and start only what that command needs: Lightning takes seconds to import."""
+    parser = _overview()
+    name = args[0] if args else ""
+    if name in COMMANDS:
+        command = importlib.import_module(f"hieramp_lit.commands.{name.replace('-', '_')}")
+        command.main(args[1:], prog=f"{parser.prog} {name}")
+    elif not args or name in {"-h", "--help", "--version"}:
+        parser.parse_args(args)
+        parser.print_help(sys.stderr)
+        sys.exit(2)
+    elif name in LIGHTNING_COMMANDS or name.startswith("-"):
+        from hieramp_lit.lightning_cli import run
+
+        # sys.argv itself stays as it is: processes that Lightning launches for other devices replay it.
+        run(None if from_console else list(args))
+    else:
+        known = [*LIGHTNING_COMMANDS, *COMMANDS]
+        near = difflib.get_close_matches(name, known, n=1)
+        suggestion = f"Did you mean {near[0]!r}? " if near else ""
+        parser.error(f"unknown command {name!r}. {suggestion}Commands: {', '.join(known)}.")
+
+
+def _overview() -> argparse.ArgumentParser:
+    width = max(map(len, [*LIGHTNING_COMMANDS, *COMMANDS]))
+
+    def table(commands: dict[str, str]) -> str:
+        return "\n".join(f"  {name:{width}}  {summary}" for name, summary in commands.items())
+
+    parser = argparse.ArgumentParser(
+        prog="hieramp",
+        usage="%(prog)s COMMAND [options]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f"""Distil image data sets with generative models: tune, generate, judge.
+
+commands that run a configuration, `hieramp COMMAND --config FILE.yaml [--model.KEY VALUE …]`:
+{table(LIGHTNING_COMMANDS)}
+
+other commands:
+{table(COMMANDS)}""",
+        epilog=f"""`hieramp COMMAND --help` explains one command; `--print_config` prints the whole configuration and
+stops. Later `--config` files and flags override earlier ones. Weights are arguments of the model
+(`--model.checkpoint FILE`); `--ckpt_path FILE` resumes a fit. {DEBUG_VARIABLE}=1 adds tracebacks to
+error messages.""",
+    )
+    parser.add_argument("--version", action="version", version=f"hieramp_lit {__version__}")
+    return parser
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    """Tell a refusal that our own code wrote for the user, or a file problem, from a defect that needs a traceback."""
+    if isinstance(error, OSError):
+        return True
+    return isinstance(error, ValueError | RuntimeError) and _raised_by(error) == "hieramp_lit"
+
+
+def _raised_by(error: Exception) -> str:
+    frames: Iterable[str] = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return next(reversed(list(frames)), "").partition(".")[0]

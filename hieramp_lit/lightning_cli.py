@@ -1,0 +1,147 @@
+"""Fit, validate, test and predict from YAML: LightningCLI with the traps for a research project closed."""
+
+import logging
+import netrc
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlparse
+
+import lightning
+import lightning.pytorch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.cli import ArgsType, LightningCLI
+from lightning.pytorch.loggers import WandbLogger
+
+# Imported for their names: YAML may then say `class_path: ClassTokenTuning` without the module.
+import hieramp_lit.callbacks
+import hieramp_lit.data
+import hieramp_lit.generate
+import hieramp_lit.tasks  # noqa: F401
+from hieramp_lit import __version__
+from hieramp_lit.callbacks.run_config import RunConfigCallback
+from hieramp_lit.cli import LIGHTNING_COMMANDS
+
+_log = logging.getLogger(__name__)
+
+
+class HierampCLI(LightningCLI):
+    """`fit`, `validate`, `test` and `predict` on our tasks and data modules."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Leave out what must not be chosen: predictions are never kept in memory, the shard writer stores them."""
+        commands = LightningCLI.subcommands()
+        return {**commands, "predict": commands["predict"] | {"return_predictions", "weights_only"}}
+
+    def predict(self, model: LightningModule, **kwargs: Any) -> None:
+        """Generate without keeping the images: the shard writer has already stored them."""
+        self.trainer.predict(model, **kwargs, return_predictions=False)
+
+    def before_instantiate_classes(self) -> None:
+        """Record W&B runs on disk where no key is known, instead of asking for one or failing without a terminal."""
+        loggers = self.config[self.subcommand].trainer.logger
+        for logger in loggers if isinstance(loggers, list) else [loggers]:
+            named = getattr(logger, "class_path", "").rpartition(".")[2] == WandbLogger.__name__
+            if named and "WANDB_MODE" not in os.environ and not _has_wandb_key():
+                _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
+                os.environ["WANDB_MODE"] = "offline"
+
+    def _parse_ckpt_path(self) -> None:
+        """Never merge hyper-parameters of a checkpoint into the configuration: what the user typed wins.
+
+        Lightning's method overwrites flags and YAML with what the checkpoint stored, class included, in silence; a
+        sweep over β through one checkpoint would be a constant. There is no public switch for it. Here ``--ckpt_path``
+        resumes a fit and gives validate and test their weights, and predict refuses it.
+        """
+        if self.config.subcommand == "predict" and self.config.predict.ckpt_path is not None:
+            self.parser.error(
+                f"`predict` does not take --ckpt_path (got {self.config.predict.ckpt_path!r}): weights are an argument "
+                "of the model. Say --model.checkpoint FILE, in YAML `model.init_args.checkpoint: FILE`."
+            )
+
+
+def run(args: ArgsType) -> None:
+    """Build everything that the configuration names and run the command.
+
+    Args:
+        args: Arguments from the command's name on, or None for ``sys.argv``.
+
+    Raises:
+        ValueError: If Lightning finds that the parts of the configuration do not fit each other.
+    """
+    header = [f"hieramp_lit=={__version__}", f"lightning=={lightning.__version__}"]
+    with _without_misleading_noise():
+        try:
+            HierampCLI(
+                LightningModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                # Optimizers are arguments of the tasks; Lightning's global --optimizer would replace them in silence.
+                auto_configure_optimizers=False,
+                seed_everything_default=0,
+                trainer_defaults={
+                    # Our data modules share out their work themselves; a sampler on top would drop most of it.
+                    "use_distributed_sampler": False,
+                    "logger": {
+                        "class_path": "lightning.pytorch.loggers.CSVLogger",
+                        "init_args": {"save_dir": "runs", "name": ""},
+                    },
+                },
+                save_config_callback=RunConfigCallback,
+                save_config_kwargs={"save_to_log_dir": False},
+                parser_kwargs={
+                    "prog": "hieramp",
+                    "version": __version__,
+                    **{
+                        command: {
+                            "description": summary,
+                            "dump_header": header,
+                            "usage": f"hieramp {command} --config FILE.yaml [--model.KEY VALUE] [--data.KEY VALUE] …",
+                            "epilog": "`--model.help CLASS` and `--data.help CLASS` explain the arguments of one class."
+                            " `hieramp --help` lists all commands.",
+                        }
+                        for command, summary in LIGHTNING_COMMANDS.items()
+                    },
+                },
+                args=args,
+            )
+        except MisconfigurationException as error:
+            raise ValueError(f"Lightning refuses this configuration: {error}") from error
+
+
+@contextmanager
+def _without_misleading_noise() -> Iterator[None]:
+    """Hide, for one command, the messages of Lightning that mislead our users; everything else stays."""
+
+    def is_no_advertisement(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("💡 Tip:")
+
+    log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    log.addFilter(is_no_advertisement)
+    try:
+        with warnings.catch_warnings():
+            # Digits, shards and plans live in memory, where worker processes only cost time.
+            warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
+            # `main(args)` hands arguments over on purpose; sys.argv then belongs to the calling program.
+            warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within")
+            # Lightning 2.6 asks torch in a way that torch 2.15 deprecates; nothing a user could change.
+            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+            yield
+    finally:
+        log.removeFilter(is_no_advertisement)
+
+
+def _has_wandb_key() -> bool:
+    """Look where `wandb login` and clusters leave the key, without the network."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

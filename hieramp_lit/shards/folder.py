@@ -1,0 +1,133 @@
+"""The folder of a set while it is being made: who it belongs to, and which shards are already complete."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hieramp_lit.files import TEMPORARY_SUFFIX, write_json
+from hieramp_lit.shards.errors import ShardError
+from hieramp_lit.shards.format import CLAIM, INDEX_FILES, MANIFEST, parse_shard_name, shard_name, sidecar_name
+from hieramp_lit.shards.identity import differences, identity_hash
+from hieramp_lit.shards.writer import ShardRecord
+
+
+def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds anything but (a part of) the set that `identity` describes. Writes nothing.
+
+    Raises:
+        ShardError: Naming each key that differs, or the foreign files.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ShardError(f"output={str(folder)!r} is a file. Give a folder; it is created when it does not exist.")
+    stored = _stored_identity(folder)
+    if stored is not None:
+        different = differences(stored, dict(identity))
+        if different:
+            raise ShardError(
+                f"output={str(folder)!r} holds a set made with another configuration:\n  "
+                + "\n  ".join(different)
+                + "\nGive another `output`, or delete the folder to make the set anew."
+            )
+        return
+    foreign = sorted(path.name for path in _shard_files(folder))
+    if foreign:
+        raise ShardError(
+            f"output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither {MANIFEST} "
+            f"nor {CLAIM}. They would be overwritten: give another `output`, or delete them."
+        )
+
+
+def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> list[ShardRecord]:
+    """Make the folder ours: create it, sweep what a killed run left behind, and write down the identity.
+
+    Call `check_folder` first, and this in one process only. A finished set stays as it is; one that lost a shard or a
+    file of its index goes back to being made.
+
+    Returns:
+        Records of the shards that are complete.
+
+    Raises:
+        ShardError: If a sidecar is damaged or belongs to another configuration.
+        OSError: If the folder cannot be created or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        if _is_ours(stale.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX)):
+            stale.unlink()
+    records = complete_shards(folder, num_shards, identity)
+    if len(records) == num_shards and all((folder / name).is_file() for name in INDEX_FILES):
+        release_claim(folder)
+    else:
+        write_json(folder / CLAIM, dict(identity))
+        (folder / MANIFEST).unlink(missing_ok=True)
+    return records
+
+
+def release_claim(folder: Path) -> None:
+    """Remove the claim once the manifest is there."""
+    (folder / CLAIM).unlink(missing_ok=True)
+
+
+def complete_shards(folder: Path, num_shards: int, identity: Mapping[str, Any]) -> list[ShardRecord]:
+    """Records of the shards that are complete: sidecar there, of this identity, and a tar file of its size.
+
+    Checksums are not read again here, which would take as long as copying the set; `ShardSet.verify` does it.
+
+    Args:
+        folder: The set's folder.
+        num_shards: Number of shards that the plan has.
+        identity: The set's identity.
+
+    Raises:
+        ShardError: If a sidecar is damaged or belongs to another configuration.
+    """
+    expected = identity_hash(identity)
+    records = []
+    for shard in range(num_shards):
+        sidecar, tar = folder / sidecar_name(shard), folder / shard_name(shard)
+        if not sidecar.is_file() or not tar.is_file():
+            continue
+        record = read_sidecar(sidecar)
+        if record.identity_hash != expected:
+            raise ShardError(
+                f"{sidecar} belongs to another configuration (identity {record.identity_hash[:12]}…, this run "
+                f"{expected[:12]}…). Give another `output`, or delete the folder."
+            )
+        if record.shard == shard and record.bytes == tar.stat().st_size:
+            records.append(record)
+    return records
+
+
+def read_sidecar(path: Path) -> ShardRecord:
+    """Read a sidecar.
+
+    Raises:
+        ShardError: If it is no sidecar.
+    """
+    try:
+        return ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except ValueError as error:
+        raise ShardError(f"{path} is no sidecar: {error} Delete it, and generate again.") from error
+
+
+def _stored_identity(folder: Path) -> dict[str, Any] | None:
+    for name, key in ((MANIFEST, "identity"), (CLAIM, None)):
+        path = folder / name
+        if path.is_file():
+            try:
+                value = json.loads(path.read_text(encoding="utf-8"))
+                identity: dict[str, Any] = value[key] if key else value
+            except (ValueError, KeyError, TypeError) as error:
+                raise ShardError(f"{path} is damaged ({error}). Give another `output`, or delete it.") from error
+            return identity
+    return None
+
+
+def _shard_files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.tar") if parse_shard_name(path.name) is not None]
+
+
+def _is_ours(name: str) -> bool:
+    shard_file = parse_shard_name(f"{Path(name).stem}.tar") is not None and Path(name).suffix in {".tar", ".json"}
+    return shard_file or name in INDEX_FILES or name == CLAIM

@@ -1,0 +1,135 @@
+"""The manifest: what a finished set is, what made it, and which shards it consists of."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from hieramp_lit.files import write_json
+from hieramp_lit.shards.encode import encode_json
+from hieramp_lit.shards.errors import ShardError
+from hieramp_lit.shards.format import FORMAT_NAME, FORMAT_VERSION, MANIFEST
+from hieramp_lit.shards.identity import identity_hash
+from hieramp_lit.shards.writer import ShardRecord
+
+PACKAGES = ("hieramp_lit", "torch", "torchvision", "numpy", "pillow", "webdataset")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A finished set in one file.
+
+    Attributes:
+        identity: What decides the images and their files, see `set_identity`.
+        shards: One record a shard, in order.
+        versions: Package versions that made the set; they are told, not compared.
+    """
+
+    identity: Mapping[str, Any]
+    shards: tuple[ShardRecord, ...]
+    versions: Mapping[str, str]
+
+    @property
+    def generator(self) -> str:
+        """Name of the generator."""
+        return str(self.identity["generator"])
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """The generator's configuration: weights' sha256, schedule, sampling."""
+        configuration: Mapping[str, Any] = self.identity["configuration"]
+        return configuration
+
+    @property
+    def seed(self) -> int:
+        """The set's ``generate.seed``."""
+        return int(self.identity["seed"])
+
+    @property
+    def rows(self) -> list[int]:
+        """Class rows in `cls` order."""
+        return list(self.identity["plan"]["rows"])
+
+    @property
+    def images_per_class(self) -> int:
+        """IPC."""
+        return int(self.identity["plan"]["images_per_class"])
+
+    @property
+    def shard_size(self) -> int:
+        """Samples per shard; the last shard may hold fewer."""
+        return int(self.identity["plan"]["shard_size"])
+
+    @property
+    def identity_hash(self) -> str:
+        """Hash of the configuration: equal for sets that the same command makes."""
+        return identity_hash(self.identity)
+
+    @property
+    def hash(self) -> str:
+        """Hash of configuration, versions and contents: equal for byte-identical sets only."""
+        return hashlib.sha256(encode_json(self.to_json())).hexdigest()
+
+    def __len__(self) -> int:
+        """Number of samples that the plan asks for."""
+        return len(self.identity["plan"]["rows"]) * self.images_per_class
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `manifest.json`; generator, configuration and plan repeat the identity for readers."""
+        return {
+            "format": {"name": FORMAT_NAME, "version": FORMAT_VERSION},
+            "generator": self.generator,
+            "configuration": dict(self.configuration),
+            "plan": dict(self.identity["plan"]),
+            "identity": dict(self.identity),
+            "identity_hash": self.identity_hash,
+            "versions": dict(self.versions),
+            "shards": [record.to_json() for record in self.shards],
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write `manifest.json` atomically."""
+        write_json(folder / MANIFEST, self.to_json())
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Read `manifest.json`.
+
+        Raises:
+            ShardError: If the folder is not a finished set, or the file is damaged or of another format version.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise ShardError(
+                f"{folder}: no {MANIFEST}, so this is not a finished shard set. Give the folder that `hieramp predict` "
+                "wrote (its `output`); if the run was interrupted, run the same command again and it goes on."
+            )
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            version = value["format"]
+            if version != {"name": FORMAT_NAME, "version": FORMAT_VERSION}:
+                raise ShardError(
+                    f"{path}: format {version}, this release reads {FORMAT_NAME} version {FORMAT_VERSION}. "
+                    "Generate the set again or use the release that made it."
+                )
+            shards = tuple(ShardRecord.from_json(record, str(path)) for record in value["shards"])
+            manifest = cls(identity=value["identity"], shards=shards, versions=value["versions"])
+            consistent = manifest.identity_hash == value["identity_hash"] and manifest.to_json() == value
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ShardError):
+                raise
+            raise ShardError(f"{path} is damaged ({type(error).__name__}: {error}). Generate the set again.") from error
+        if not consistent:
+            raise ShardError(
+                f"{path} was edited: its identity does not give its identity_hash. Generate the set again."
+            )
+        return manifest
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a set's bytes."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

@@ -81,5 +81,5 @@ def draw(probabilities_BlV: Tensor, uniforms_Bl: Tensor) -> Tensor:
     """
     cumulative = probabilities_BlV.double().cumsum(dim=-1)
     cumulative = cumulative / cumulative[..., -1:]
-    drawn: Tensor = torch.searchsorted(cumulative, uniforms_Bl.double()[..., None], right=True)[..., 0]
+    drawn: Tensor = torch.searchsorted(cumulative, uniforms_Bl.double()[..., None].contiguous(), right=True)[..., 0]
     return drawn

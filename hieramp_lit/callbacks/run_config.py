@@ -20,7 +20,7 @@ class RunConfigCallback(SaveConfigCallback):
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the configuration; Lightning calls this on rank zero only."""
-        text: str = self.parser.dump(self.config, skip_none=False, format="yaml")
+        text: str = self.parser.dump(self.config, skip_unset=False, format="yaml")
         for logger in trainer.loggers:
             if isinstance(logger, CSVLogger):
                 _ = logger.experiment  # makes the folder; later it would warn that the folder is not empty

@@ -1,1 +1,17 @@
-"""data."""
+"""Batches, class lists, data modules and the loaders behind them."""
+
+from hieramp_lit.data.batches import ImageBatch, PlanBatch
+from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
+from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
+from hieramp_lit.data.warp import Warp
+
+__all__ = [
+    "ClassEntry",
+    "ClassList",
+    "DigitsDataModule",
+    "ImageBatch",
+    "PlanBatch",
+    "Warp",
+    "load_classes",
+    "load_digits_split",
+]

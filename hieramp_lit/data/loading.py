@@ -1,0 +1,227 @@
+"""Loaders whose batches are a function of (seed, epoch) and of nothing else.
+
+They shard over ranks by themselves and a fit that was killed in mid-epoch goes on with the batches it had not seen.
+Lightning asks any loader with ``state_dict`` and ``load_state_dict`` for its place when it writes a checkpoint; these
+loaders know their length, so that it fetches no batch ahead and the place is exact.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.seeds import stream
+
+
+class SampleKey(NamedTuple):
+    """Names one use of one sample: all its random augmentation is a function of this and the seed.
+
+    Attributes:
+        epoch: Pass over the data, from 0.
+        sample: Index of the sample, from 0.
+    """
+
+    epoch: int
+    sample: int
+
+
+class Samples(Protocol):
+    """A map-style source of batches."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def __getitem__(self, keys: Sequence[SampleKey]) -> ImageBatch:
+        """The batch of these samples, in this order."""
+
+
+class TrainLoader:
+    """Shuffled batches, the same number on every rank; the place in the epoch can be saved and restored.
+
+    Each epoch is a permutation drawn from (seed, epoch), cut into global batches of ``batch_size × world_size``; each
+    rank takes its part of each. The last, incomplete global batch is left out, other samples in each epoch.
+
+    Args:
+        samples: Where batches come from.
+        batch_size: Samples per batch and rank.
+        seed: Decides the order of the samples.
+        rank: This process.
+        world_size: Number of processes.
+        num_workers: Processes that load ahead; 0 loads in this one. The batches do not depend on it.
+
+    Raises:
+        ValueError: If there are fewer samples than one global batch.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int = 0,
+    ) -> None:
+        check_batch_size(batch_size, num_workers)
+        global_batch = batch_size * world_size
+        if len(samples) < global_batch:
+            raise ValueError(
+                f"data.batch_size={batch_size} on {world_size} device(s) needs {global_batch} training images for one "
+                f"batch, there are {len(samples)}. Lower `data.batch_size` or add images."
+            )
+        self._num_samples = len(samples)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._rank = rank
+        self._world_size = world_size
+        self._epoch = 0
+        self._batch = 0
+        self._remaining = _KeyBatches()
+        self._loader = _data_loader(samples, self._remaining, num_workers)
+
+    def __len__(self) -> int:
+        """Batches of one whole epoch on this rank."""
+        return self._num_samples // (self._batch_size * self._world_size)
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        """The rest of the current epoch; a whole one unless a place in it was restored."""
+        if self._batch >= len(self):
+            self._start(self._epoch + 1)
+        self._remaining.batches = self._keys(self._epoch)[self._batch :]
+        for batch in self._loader:
+            self._batch += 1
+            yield batch
+
+    @property
+    def sampler(self) -> "TrainLoader":
+        """Itself: Lightning calls ``loader.sampler.set_epoch`` at the start of each epoch."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of `epoch`, unless the loader is in it or past it already."""
+        if epoch > self._epoch:
+            self._start(epoch)
+
+    def state_dict(self) -> dict[str, int]:
+        """The place: batches of the epoch that were handed out, and what their content depends on."""
+        if self._batch >= len(self):
+            return {"epoch": self._epoch + 1, "batch": 0, **self._layout()}
+        return {"epoch": self._epoch, "batch": self._batch, **self._layout()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a place.
+
+        Raises:
+            ValueError: If the batches of this loader are not those of the one whose place was saved.
+        """
+        layout = {name: state.get(name) for name in self._layout()}
+        if state["batch"] and layout != self._layout():
+            raise ValueError(
+                f"The checkpoint was written in mid-epoch with {layout}, now it is {self._layout()}: its place in the "
+                "epoch means other images here. Resume with the same data, `data.batch_size`, `data.seed` and devices, "
+                "or start from its weights with `model.checkpoint`."
+            )
+        self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
+
+    def _start(self, epoch: int) -> None:
+        self._epoch, self._batch = epoch, 0
+
+    def _layout(self) -> dict[str, int]:
+        return {
+            "num_samples": self._num_samples,
+            "global_batch_size": self._batch_size * self._world_size,
+            "seed": self._seed,
+        }
+
+    def _keys(self, epoch: int) -> list[list[SampleKey]]:
+        order = torch.randperm(self._num_samples, generator=stream("order", self._seed, epoch))
+        used = order[: len(self) * self._batch_size * self._world_size]
+        mine = used.view(len(self), self._world_size, self._batch_size)[:, self._rank]
+        return [[SampleKey(epoch, sample) for sample in batch] for batch in mine.tolist()]
+
+
+class EvaluationLoader:
+    """Every sample once, in order, dealt out to the ranks; the last batches may be smaller.
+
+    Args:
+        samples: Where batches come from.
+        batch_size: Samples per batch and rank.
+        rank: This process.
+        world_size: Number of processes.
+        num_workers: Processes that load ahead; 0 loads in this one.
+
+    Raises:
+        ValueError: If there are fewer samples than processes.
+    """
+
+    def __init__(
+        self, samples: Samples, batch_size: int, rank: int = 0, world_size: int = 1, num_workers: int = 0
+    ) -> None:
+        check_batch_size(batch_size, num_workers)
+        if len(samples) < world_size:
+            raise ValueError(
+                f"There are {len(samples)} images to evaluate for {world_size} devices: each needs one at least. "
+                "Use fewer `trainer.devices`."
+            )
+        mine = [SampleKey(0, sample) for sample in range(rank, len(samples), world_size)]
+        keys = _KeyBatches([mine[i : i + batch_size] for i in range(0, len(mine), batch_size)])
+        self._length = len(keys)
+        self._loader = _data_loader(samples, keys, num_workers)
+
+    def __len__(self) -> int:
+        """Batches on this rank."""
+        return self._length
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        """All batches, from the first."""
+        yield from self._loader
+
+
+def check_batch_size(batch_size: int, num_workers: int) -> None:
+    """Refuse sizes that cannot be.
+
+    Raises:
+        ValueError: If `batch_size` is below 1 or `num_workers` below 0.
+    """
+    if batch_size < 1 or num_workers < 0:
+        raise ValueError(
+            f"data.batch_size={batch_size}, data.num_workers={num_workers}: expected a batch size of 1 or more and 0 "
+            "workers (load in the main process) or more."
+        )
+
+
+class _KeyBatches:
+    """The sampler of a torch loader: yields the keys of one batch after the other; refilled for each epoch."""
+
+    def __init__(self, batches: list[list[SampleKey]] | None = None) -> None:
+        self.batches = batches or []
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Batches(Dataset[ImageBatch]):
+    """Gives `Samples` the type that torch's loader asks for."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    def __getitem__(self, keys: list[SampleKey]) -> ImageBatch:
+        return self._samples[keys]
+
+
+def _data_loader(samples: Samples, keys: _KeyBatches, num_workers: int) -> "DataLoader[ImageBatch]":
+    return DataLoader(
+        _Batches(samples),
+        batch_size=None,  # the samples make whole batches
+        sampler=keys,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator().manual_seed(0),  # else each epoch takes a number from torch's global stream
+    )

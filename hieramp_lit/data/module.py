@@ -1,0 +1,66 @@
+"""What our image data modules share: loaders that shard over ranks by themselves and resume in mid-epoch."""
+
+from abc import ABC, abstractmethod
+
+from lightning.pytorch import LightningDataModule
+
+from hieramp_lit.data.loading import EvaluationLoader, Samples, TrainLoader, check_batch_size
+
+
+class ImageDataModule(LightningDataModule, ABC):
+    """Labelled images for training, validation and test.
+
+    Run it with ``use_distributed_sampler=False`` (the default of the `hieramp` command).
+
+    Args:
+        batch_size: Images per batch and device.
+        num_workers: Processes that load ahead, per device; 0 loads in the main process. Batches do not depend on it.
+        seed: Decides the order of the training images and their augmentation.
+
+    Raises:
+        ValueError: If `batch_size` is below 1 or `num_workers` below 0.
+    """
+
+    def __init__(self, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
+        super().__init__()
+        check_batch_size(batch_size, num_workers)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+
+    @abstractmethod
+    def train_samples(self) -> Samples:
+        """Training images, augmented."""
+
+    @abstractmethod
+    def val_samples(self) -> Samples:
+        """Validation images, as they are."""
+
+    @abstractmethod
+    def test_samples(self) -> Samples:
+        """Test images, as they are."""
+
+    def train_dataloader(self) -> TrainLoader:
+        """Shuffled batches of the training images."""
+        return TrainLoader(
+            self.train_samples(), self.batch_size, self.seed, self._rank, self._world_size, self.num_workers
+        )
+
+    def val_dataloader(self) -> EvaluationLoader:
+        """Every validation image once."""
+        return self._evaluation(self.val_samples())
+
+    def test_dataloader(self) -> EvaluationLoader:
+        """Every test image once."""
+        return self._evaluation(self.test_samples())
+
+    def _evaluation(self, samples: Samples) -> EvaluationLoader:
+        return EvaluationLoader(samples, self.batch_size, self._rank, self._world_size, self.num_workers)
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer is not None else 0
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer is not None else 1

@@ -1,0 +1,67 @@
+"""How a tokenizer uses its codebook at each scale.
+
+Legend: ``B`` batch · ``K`` scales · ``L`` tokens of all scales · ``V`` codebook size.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from hieramp_lit.var.scales import Scales
+
+
+class CodebookStatistics(NamedTuple):
+    """Codebook use per scale, all float64 of shape ``(K,)``.
+
+    Attributes:
+        used: Codes that occur at all.
+        coverage: Share of the codebook that occurs, ``used / V``.
+        entropy: ``H = −Σ p log p`` of the codes' frequencies, in nats (HIERAMP, Sec. 5); 0 where nothing was counted.
+        perplexity: ``e^H``: codes in use if all were equally frequent, from 1 to V.
+    """
+
+    used: Tensor
+    coverage: Tensor
+    entropy: Tensor
+    perplexity: Tensor
+
+
+class CodebookUsage(Metric):
+    """Counts how often each code occurs at each scale; summed over batches and ranks.
+
+    Args:
+        scales: Token maps.
+        vocab_size: Codebook size, ``V``.
+    """
+
+    full_state_update = False
+    histogram: Tensor
+
+    def __init__(self, scales: Scales, vocab_size: int) -> None:
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.num_scales = len(scales)
+        level_L = torch.repeat_interleave(torch.arange(len(scales)), torch.tensor(scales.lengths))
+        self.register_buffer("_offset_L", level_L * vocab_size, persistent=False)
+        self.add_state("histogram", torch.zeros(len(scales), vocab_size, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, tokens_BL: Tensor) -> None:
+        """Count the tokens of a batch, int64 in ``[0, V)``, shape ``(B, L)``."""
+        self.histogram += self.count(tokens_BL)
+
+    def count(self, tokens_BL: Tensor) -> Tensor:
+        """Occurrences in this batch alone, int64, shape ``(K, V)``."""
+        codes = (tokens_BL + self.get_buffer("_offset_L")).flatten()
+        # scatter_add_ and not bincount: a fixed size needs no look at the data, and so no wait for the device
+        flat = torch.zeros(self.num_scales * self.vocab_size, dtype=torch.int64, device=codes.device)
+        return flat.scatter_add_(0, codes, torch.ones_like(codes)).view(self.num_scales, self.vocab_size)
+
+    def compute(self) -> CodebookStatistics:
+        """Statistics of all that was counted."""
+        histogram = self.histogram.double()
+        p = histogram / histogram.sum(dim=1, keepdim=True).clamp(min=1)
+        entropy = torch.special.entr(p).sum(dim=1)
+        used = (histogram > 0).sum(dim=1).double()
+        return CodebookStatistics(used, used / self.vocab_size, entropy, entropy.exp())

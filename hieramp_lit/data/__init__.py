@@ -3,14 +3,17 @@
 from hieramp_lit.data.batches import ImageBatch, PlanBatch
 from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
+from hieramp_lit.data.plan import GenerationPlan, ShardPlan
 from hieramp_lit.data.warp import Warp
 
 __all__ = [
     "ClassEntry",
     "ClassList",
     "DigitsDataModule",
+    "GenerationPlan",
     "ImageBatch",
     "PlanBatch",
+    "ShardPlan",
     "Warp",
     "load_classes",
     "load_digits_split",

@@ -67,12 +67,17 @@ def set_identity(
 
 def identity_hash(identity: Mapping[str, Any]) -> str:
     """Hex SHA-256 of the identity's canonical JSON."""
-    return hashlib.sha256(encode_json(identity)).hexdigest()
+    return content_sha256(encode_json(identity))
 
 
 def classes_sha256(classes: "ClassList") -> str:
     """Hex SHA-256 of a class list: order, rows, wnids and names."""
-    return hashlib.sha256(encode_json(classes.to_json())).hexdigest()
+    return content_sha256(encode_json(classes.to_json()))
+
+
+def content_sha256(content: bytes) -> str:
+    """Hex SHA-256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def differences(folder: Any, run: Any, key: str = "") -> list[str]:

@@ -1,6 +1,5 @@
 """The manifest: what a finished set is, what made it, and which shards it consists of."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from hieramp_lit.files import write_json
 from hieramp_lit.shards.encode import encode_json
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import FORMAT_NAME, FORMAT_VERSION, MANIFEST
-from hieramp_lit.shards.identity import identity_hash
+from hieramp_lit.shards.identity import content_sha256, identity_hash
 from hieramp_lit.shards.writer import ShardRecord
 
 PACKAGES = ("hieramp_lit", "torch", "torchvision", "numpy", "pillow", "webdataset")
@@ -72,7 +71,7 @@ class Manifest:
     @property
     def hash(self) -> str:
         """Hash of configuration, versions and contents: equal for byte-identical sets only."""
-        return hashlib.sha256(encode_json(self.to_json())).hexdigest()
+        return content_sha256(encode_json(self.to_json()))
 
     def __len__(self) -> int:
         """Number of samples that the plan asks for."""

@@ -1,0 +1,107 @@
+"""Progress of a generation run: images per second, shards done, time left."""
+
+import sys
+import time
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from hieramp_lit.callbacks.shard_writer import plan_of
+from hieramp_lit.data.batches import PlanBatch
+from hieramp_lit.generate.base import Generated
+
+
+class GenerationProgress(Callback):
+    """Shows how far rank 0 is with its share: a bar in a terminal, a log line now and then elsewhere.
+
+    It stands in for Lightning's bar, which knows neither images nor shards, and is as silent where that is switched off
+    (``trainer.enable_progress_bar: false`` leaves the log lines).
+
+    Args:
+        seconds_between_lines: Least time between two log lines.
+    """
+
+    def __init__(self, seconds_between_lines: float = 10.0) -> None:
+        self.seconds_between_lines = seconds_between_lines
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._images = self._total_images = 0
+        self._shards = self._total_shards = 0
+        self._start = self._last_line = 0.0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Switch Lightning's bar off: two live displays would overwrite each other."""
+        bar = trainer.progress_bar_callback
+        if bar is not None and trainer.is_global_zero and sys.stderr.isatty():
+            self._bar = _rich_bar()
+        if bar is not None:
+            bar.disable()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the work."""
+        work = plan_of(trainer).predict_dataloader()
+        self._images, self._total_images = 0, work.num_images
+        self._shards, self._total_shards = 0, len(work.shards)
+        self._start = self._last_line = time.monotonic()
+        if self._bar is not None and work.num_images:
+            self._task = self._bar.add_task("Generating", total=work.num_images, detail=self._detail())
+            self._bar.start()
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Generated,
+        batch: PlanBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count one batch."""
+        self._images += len(batch.row)
+        shard, last = int(batch.shard[0]), int(batch.position[-1])
+        self._shards += last == len(plan_of(trainer).plan.positions(shard)) - 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._images, detail=self._detail())
+            return
+        now = time.monotonic()
+        if now - self._last_line >= self.seconds_between_lines or self._images == self._total_images:
+            self._last_line = now
+            rank_zero_info(f"{self._images} of {self._total_images} images, {self._detail()}{self._time_left()}")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the terminal as it was."""
+        self._stop(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave the terminal as it was."""
+        self._stop(trainer)
+
+    def _stop(self, trainer: Trainer) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        if trainer.progress_bar_callback is not None:
+            trainer.progress_bar_callback.enable()
+
+    def _speed(self) -> float:
+        return self._images / max(time.monotonic() - self._start, 1e-9)
+
+    def _detail(self) -> str:
+        return f"{self._shards} of {self._total_shards} shards, {self._speed():.1f} images/s"
+
+    def _time_left(self) -> str:
+        seconds = round((self._total_images - self._images) / max(self._speed(), 1e-9))
+        return f", {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left" if seconds else ""
+
+
+def _rich_bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images, {task.fields[detail]}, left:"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,242 @@
+"""Stores what a generation task makes as a shard set, so that a killed run can go on where it stopped."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+
+from hieramp_lit.data.batches import PlanBatch
+from hieramp_lit.data.plan import GenerationPlan
+from hieramp_lit.generate.base import Generated, Generator
+from hieramp_lit.shards.encode import encode_sample
+from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shards
+from hieramp_lit.shards.format import MANIFEST, ImageFormat, sample_key
+from hieramp_lit.shards.identity import identity_hash, set_identity
+from hieramp_lit.shards.index import finish_set
+from hieramp_lit.shards.reader import ShardSet
+from hieramp_lit.shards.saliency import stack_saliency
+from hieramp_lit.shards.writer import ShardFile
+
+_MOST_ENCODERS = 8
+
+
+class ShardWriter(Callback):
+    """Writes the images of `hieramp predict`, shard by shard, and the index of the set at the end.
+
+    Images are encoded in threads while the next batch is generated; memory holds two batches at most. A shard appears
+    under its name only when it is complete. Every rank writes shards of its own; rank 0 writes the index.
+
+    Args:
+        generator: What makes the images, for the set's identity and the samples' provenance.
+        output: Folder of the set; created, or continued if it holds a part of the same set.
+        save_size: Stored side in pixels; None keeps the generated size.
+        image_format: ``png`` or ``webp``, both lossless.
+        save_saliency: Store saliency maps with every sample.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        output: str,
+        save_size: int | None = None,
+        image_format: ImageFormat = "png",
+        save_saliency: bool = False,
+    ) -> None:
+        self.folder = Path(output).expanduser()
+        self._generator = generator
+        self._save_size = save_size
+        self._image_format = image_format
+        self._save_saliency = save_saliency
+        self._identity: dict[str, Any] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._shard: ShardFile | None = None
+        self._encoded: deque[tuple[str, Future[dict[str, bytes]]]] = deque()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check and claim the folder, and tell the plan which shards are complete. Runs before the loader is made.
+
+        Raises:
+            ValueError: If the data is no `GenerationPlan`, or the folder holds something else than a part of this set.
+            OSError: If the folder cannot be written.
+        """
+        plan = plan_of(trainer)
+        trainer.predict_loop.return_predictions = False  # the images are on disk: memory must not keep them as well
+        self._identity = set_identity(
+            generator=self._generator.name,
+            configuration=self._generator.identity(),
+            classes=plan.classes,
+            images_per_class=plan.plan.images_per_class,
+            shard_size=plan.plan.shard_size,
+            seed=plan.plan.seed,
+            save_size=self._save_size,
+            image_format=self._image_format,
+            save_saliency=self._save_saliency,
+            precision=str(trainer.precision),
+        )
+        check_folder(self.folder, self._identity)
+        complete: list[int] = []
+        if trainer.is_global_zero:
+            with self._explained():
+                records = claim_folder(self.folder, self._identity, plan.plan.num_shards)
+            complete = [record.shard for record in records]
+        complete = trainer.strategy.broadcast(complete)  # ranks must agree on what remains
+        plan.skip(complete)
+        if complete:
+            rank_zero_info(f"{self.folder}: {len(complete)} of {plan.plan.num_shards} shards are complete, going on.")
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the encoding threads."""
+        self._pool = ThreadPoolExecutor(min(_MOST_ENCODERS, os.cpu_count() or 1), thread_name_prefix="encode")
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Generated,
+        batch: PlanBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Hand one batch to the encoders, store the one before, and close the shard after its last image.
+
+        Raises:
+            ValueError: If the generator's answer does not fit the batch.
+            OSError: If the disk is full; complete shards stay.
+        """
+        plan = plan_of(trainer)
+        shard, last = int(batch.shard[0]), int(batch.position[-1])
+        with self._explained():
+            if self._shard is None:
+                self._shard = ShardFile(self.folder, shard, identity_hash(self._identity))
+            self._store_encoded()
+            self._encode(plan, outputs, batch)
+            if last == len(plan.plan.positions(shard)) - 1:
+                self._store_encoded()
+                self._shard.commit()
+                self._shard = None
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the index once all ranks are done and all shards are there, and say where the set is."""
+        self._close()
+        trainer.strategy.barrier("shards")
+        if trainer.is_global_zero:
+            self._finish(plan_of(trainer))
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give up the open shard; the only hook that Lightning calls after a failure."""
+        self._close()
+
+    def _encode(self, plan: GenerationPlan, generated: Generated, batch: PlanBatch) -> None:
+        if self._pool is None:
+            raise RuntimeError("ShardWriter got a batch before on_predict_start.")
+        count = len(batch.row)
+        if generated.images.shape[0] != count:
+            raise ValueError(
+                f"The generator {self._generator.name!r} was asked for {count} images and gave "
+                f"{tuple(generated.images.shape)}; expected ({count}, H, W, 3)."
+            )
+        images = generated.images.cpu().numpy()
+        tokens = None if generated.tokens is None else generated.tokens.cpu().numpy()
+        saliency = stack_saliency(generated.saliency or {}).numpy() if self._save_saliency else None
+        for place, (cls, index) in enumerate(zip(batch.cls.tolist(), batch.image_index.tolist(), strict=True)):
+            provenance = self._provenance(plan, cls, index)
+            future = self._pool.submit(
+                encode_sample,
+                images[place],
+                cls,
+                provenance,
+                image_format=self._image_format,
+                save_size=self._save_size,
+                tokens=None if tokens is None else tokens[place],
+                saliency=None if saliency is None else saliency[place],
+            )
+            self._encoded.append((provenance["key"], future))
+
+    def _provenance(self, plan: GenerationPlan, cls: int, index: int) -> dict[str, Any]:
+        entry = plan.classes.entries[cls]
+        return {
+            **self._identity["configuration"],
+            "generator": self._generator.name,
+            "key": sample_key(entry.row, index),
+            "cls": cls,
+            "row": entry.row,
+            "wnid": entry.wnid,
+            "name": entry.name,
+            "index": index,
+            "seed": plan.plan.seed,
+        }
+
+    def _store_encoded(self) -> None:
+        while self._encoded and self._shard is not None:
+            key, future = self._encoded.popleft()
+            self._shard.add(key, future.result())
+
+    def _close(self) -> None:
+        """Stop the threads and remove an unfinished shard; a run cut short by ``limit_predict_batches`` has one too."""
+        self._encoded.clear()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+        if self._shard is not None:
+            self._shard.abort()
+            self._shard = None
+
+    def _finish(self, plan: GenerationPlan) -> None:
+        records = complete_shards(self.folder, plan.plan.num_shards, self._identity)
+        if len(records) < plan.plan.num_shards:
+            rank_zero_info(
+                f"{self.folder}: {len(records)} of {plan.plan.num_shards} shards are complete. "
+                "Run the same command again to go on."
+            )
+            return
+        if not (self.folder / MANIFEST).is_file():
+            with self._explained():
+                finish_set(self.folder, self._identity, plan.classes, records)
+        rank_zero_info(describe(ShardSet.open(self.folder)))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Tell what a failed write means for the set."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"cannot write to model.output={str(self.folder)!r} ({error.strerror or error}). Complete shards are "
+                "kept: make room or get write access and run the same command again to go on, or choose another output",
+            ) from error
+
+
+def describe(shard_set: ShardSet) -> str:
+    """Say where a set is and what it holds."""
+    manifest = shard_set.manifest
+    size = sum(record.bytes for record in manifest.shards) / 2**20
+    return (
+        f"The set is complete: {shard_set.path}\n"
+        f"  {len(shard_set)} images: {len(shard_set.classes)} classes × {manifest.images_per_class} images "
+        f"by {manifest.generator}, seed {manifest.seed}\n"
+        f"  {len(manifest.shards)} shard(s), {size:.1f} MiB, identity {manifest.identity_hash[:12]}\n"
+        f"  look at {shard_set.path / 'contact_sheet.png'}"
+    )
+
+
+def plan_of(trainer: Trainer) -> GenerationPlan:
+    """The generation plan that the trainer runs.
+
+    Raises:
+        ValueError: If its data is something else.
+    """
+    data = getattr(trainer, "datamodule", None)  # set by Lightning, declared nowhere
+    if not isinstance(data, GenerationPlan):
+        raise ValueError(
+            f"Generation needs the data module GenerationPlan, got {type(data).__name__}. In YAML: "
+            "`data: {class_path: GenerationPlan, init_args: {classes: …}}`; in Python: "
+            "`trainer.predict(task, datamodule=GenerationPlan(…))`."
+        )
+    return data

@@ -1,0 +1,106 @@
+"""Random real images as a generator: the reference that every distilled set must beat at the same IPC."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from hieramp_lit.generate.base import Generated
+from hieramp_lit.seeds import stream
+from hieramp_lit.shards.encode import encode_array
+from hieramp_lit.shards.identity import content_sha256
+
+
+@runtime_checkable
+class RealImages(Protocol):
+    """Labelled training images to choose from."""
+
+    def rows(self) -> Tensor:
+        """Class row of every image, int64, shape ``(N,)``."""
+
+    def pixels(self, chosen: Sequence[int]) -> Tensor:
+        """RGB pixels of these images, uint8 in 0…255, shape ``(B, H, W, 3)``."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the images: plain JSON values, without paths."""
+
+
+class RandomReal:
+    """Gives (class row, index, seed) a training image of that class, chosen at random.
+
+    The images of a class are put in an order drawn from (seed, class row) and numbered: the images of one seed are
+    distinct, and a larger IPC extends a smaller one.
+
+    Args:
+        data: Where images come from: `DigitsImages` or `FolderImages`.
+    """
+
+    def __init__(self, data: RealImages) -> None:
+        self.data = data
+        self._rows = data.rows()
+
+    @property
+    def name(self) -> str:
+        """``random_real``."""
+        return "random_real"
+
+    def identity(self) -> dict[str, Any]:
+        """The data; there are no weights and nothing to set."""
+        return {"data": self.data.identity()}
+
+    def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
+        """Choose one image for each (class row, index) under `seed`.
+
+        Args:
+            labels_B: Class rows, int64, shape ``(B,)``.
+            indices_B: Index of each image within its class, int64, shape ``(B,)``.
+            seed: The set's seed.
+            record_saliency: Ignored: real images have no saliency maps.
+
+        Raises:
+            ValueError: If a class has fewer images than an index asks for.
+        """
+        orders = {row: self._order(row, seed) for row in set(labels_B.tolist())}
+        chosen = []
+        for row, index in zip(labels_B.tolist(), indices_B.tolist(), strict=True):
+            if index >= len(orders[row]):
+                raise ValueError(
+                    f"Class row {row} has {len(orders[row])} training images, image {index} was asked for. "
+                    "Lower data.images_per_class, or leave the class out with data.class_subset."
+                )
+            chosen.append(orders[row][index])
+        return Generated(images=self.data.pixels(chosen))
+
+    def _order(self, row: int, seed: int) -> list[int]:
+        members = (self._rows == row).nonzero().flatten()
+        order: list[int] = members[torch.randperm(len(members), generator=stream("real", seed, row))].tolist()
+        return order
+
+
+class DigitsImages:
+    """The embedded example's images: handwritten digits, 32×32 RGB, class rows 0…9.
+
+    Args:
+        split: Which part to choose from: all 1347 training images, or the 1077 of them that are left when settings are
+            chosen on the others.
+    """
+
+    def __init__(self, split: Literal["train", "fit"] = "train") -> None:
+        from hieramp_lit.data.digits import load_digits_split  # here: data modules bring Lightning with them
+
+        self.split = split
+        self._images_N3HW, self._rows_N = load_digits_split(split)
+
+    def rows(self) -> Tensor:
+        """Class row of every image: the digit."""
+        return self._rows_N
+
+    def pixels(self, chosen: Sequence[int]) -> Tensor:
+        """RGB pixels of these images."""
+        return self._images_N3HW[torch.tensor(chosen)].permute(0, 2, 3, 1).contiguous()
+
+    def identity(self) -> dict[str, Any]:
+        """Split and checksum of its pixels."""
+        pixels = encode_array(self._images_N3HW.numpy())
+        return {"name": "digits", "split": self.split, "images": len(self._rows_N), "sha256": content_sha256(pixels)}

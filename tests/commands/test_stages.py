@@ -1,0 +1,128 @@
+"""Stages run once, again when anything they depend on changes, alone in their process, and stop at a failure."""
+
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hieramp_lit.commands.stages import Stage, StageError, StageRunner
+
+
+@pytest.fixture
+def screen() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, screen: io.StringIO) -> StageRunner:
+    return StageRunner(tmp_path, Console(file=screen, width=200))
+
+
+def _stage(folder: Path, *arguments: str, needs: tuple[Stage, ...] = ()) -> Stage:
+    """`hieramp --version` takes a few hundredths of a second; what follows it only changes the command line."""
+    folder.mkdir(exist_ok=True)
+    return Stage("tell [a] version", ("--version", *arguments), folder, needs)
+
+
+def test_shows_the_command_and_keeps_its_output(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:
+    runner.run(_stage(tmp_path / "out", "--lengths=[1, 2]"), threads=1)
+    assert "$ hieramp --version '--lengths=[1, 2]'" in screen.getvalue()
+    assert "done: tell [a] version" in screen.getvalue()
+    assert "hieramp_lit" in (tmp_path / "logs" / "tell-a-version.log").read_text()
+
+
+def test_is_not_run_twice(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:
+    first = runner.run(_stage(tmp_path / "out"), threads=1)
+    assert runner.run(_stage(tmp_path / "out"), threads=2) == first
+    assert screen.getvalue().count("$ hieramp") == 1
+    assert "done before: tell [a] version" in screen.getvalue()
+
+
+def test_runs_again_in_an_empty_folder_when_its_arguments_change(runner: StageRunner, tmp_path: Path) -> None:
+    stage = _stage(tmp_path / "out")
+    runner.run(stage, threads=1)
+    (stage.folder / "old").touch()
+    runner.run(_stage(tmp_path / "out", "other"), threads=1)
+    assert not (stage.folder / "old").exists()
+
+
+def test_continues_in_its_folder_after_an_interruption(runner: StageRunner, tmp_path: Path) -> None:
+    stage = _stage(tmp_path / "out")
+    runner.run(stage, threads=1)
+    (stage.folder / "shard").touch()
+    record = next((tmp_path / "stages").iterdir())
+    record.write_text(json.dumps({**json.loads(record.read_text()), "seconds": None}))
+    runner.run(stage, threads=1)
+    assert (stage.folder / "shard").exists()
+
+
+def test_a_folder_it_has_no_record_of_is_left_alone(runner: StageRunner, tmp_path: Path) -> None:
+    stage = _stage(tmp_path / "out")
+    (stage.folder / "somebody's").touch()
+    runner.run(stage, threads=1)
+    assert (stage.folder / "somebody's").exists()
+
+
+def test_digest_follows_configurations_and_earlier_stages(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("a: 1")
+    first = _stage(tmp_path / "out", "--config", str(config))
+    second = _stage(tmp_path / "out2", needs=(first,))
+    before = first.digest(), second.digest()
+    assert before == (first.digest(), second.digest())
+    config.write_text("a: 2")
+    assert first.digest() != before[0]
+    assert second.digest() != before[1]
+
+
+def test_a_failure_carries_exit_code_and_output(runner: StageRunner, tmp_path: Path) -> None:
+    stage = Stage("fail", ("nonsense",), tmp_path / "out")
+    with pytest.raises(StageError, match="hieramp nonsense") as failure:
+        runner.run(stage, threads=1)
+    assert failure.value.exit_code == 2
+    assert "unknown command" in failure.value.log.read_text()
+    with pytest.raises(StageError):  # and it is not taken for done
+        runner.run(stage, threads=1)
+
+
+def test_nothing_starts_after_a_stop(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:
+    runner.stop()
+    with pytest.raises(StageError):
+        runner.run(_stage(tmp_path / "out"), threads=1)
+    assert "$" not in screen.getvalue()
+
+
+def test_children_inherit_no_role(runner: StageRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    roles = [
+        "LOCAL_RANK",
+        "RANK",
+        "WORLD_SIZE",
+        "LOCAL_WORLD_SIZE",
+        "NODE_RANK",
+        "GROUP_RANK",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+        "TORCHELASTIC_RUN_ID",
+        "PL_GLOBAL_SEED",
+        "PL_SEED_WORKERS",
+        "WANDB_RUN_ID",
+        "WANDB_SWEEP_ID",
+    ]
+    for name in roles:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    given: dict[str, str] = {}
+    start = subprocess.Popen
+
+    def remember(*args: object, env: dict[str, str], **kwargs: object) -> "subprocess.Popen[bytes]":
+        given.update(env)
+        return start(*args, env=env, **kwargs)
+
+    monkeypatch.setattr(subprocess, "Popen", remember)
+    runner.run(_stage(tmp_path / "out"), threads=3)
+    assert not set(roles) & set(given)
+    assert given["CUDA_VISIBLE_DEVICES"] == "3"
+    assert given["OMP_NUM_THREADS"] == "3"

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from hieramp_lit.generate.base import Generated
+from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards.encode import encode_array
 from hieramp_lit.shards.identity import content_sha256
@@ -26,7 +26,7 @@ class RealImages(Protocol):
         """What decides the images: plain JSON values, without paths."""
 
 
-class RandomReal:
+class RandomReal(Generator):
     """Gives (class row, index, seed) a training image of that class, chosen at random.
 
     The images of a class are put in an order drawn from (seed, class row) and numbered: the images of one seed are
@@ -78,7 +78,7 @@ class RandomReal:
         return order
 
 
-class DigitsImages:
+class DigitsImages(RealImages):
     """The embedded example's images: handwritten digits, 32×32 RGB, class rows 0…9.
 
     Args:

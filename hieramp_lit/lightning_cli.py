@@ -87,10 +87,7 @@ def run(args: ArgsType) -> None:
                 trainer_defaults={
                     # Our data modules share out their work themselves; a sampler on top would drop most of it.
                     "use_distributed_sampler": False,
-                    "logger": {
-                        "class_path": "lightning.pytorch.loggers.CSVLogger",
-                        "init_args": {"save_dir": "runs", "name": ""},
-                    },
+                    "logger": {"class_path": "hieramp_lit.callbacks.RunLogger"},
                 },
                 save_config_callback=RunConfigCallback,
                 save_config_kwargs={"save_to_log_dir": False},

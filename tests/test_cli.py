@@ -277,7 +277,7 @@ class TestDefaults:
         values = yaml.safe_load(printed)
         assert values["seed_everything"] == 0
         assert values["trainer"]["use_distributed_sampler"] is False
-        assert values["trainer"]["logger"]["class_path"].endswith("CSVLogger")
+        assert values["trainer"]["logger"]["class_path"].endswith("RunLogger")
         assert f"hieramp_lit=={__version__}" in printed
 
     def test_arguments_and_noise_filters_leave_no_trace(self, config: str) -> None:

@@ -1,0 +1,51 @@
+"""A folder for every run, also for runs that start at the same moment."""
+
+from pathlib import Path
+
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class RunLogger(CSVLogger):
+    """Lightning's CSV logger (``metrics.csv``) whose version folder belongs to one run alone.
+
+    `CSVLogger` looks for the next free number and makes the folder later; students trained side by side, or trials of
+    a sweep, then share a folder and delete each other's metrics. Here looking and making are one step.
+
+    Args:
+        save_dir: Folder of all runs.
+        name: Folder of this experiment within it, e.g. ``student/digits``; empty for none.
+        version: Name of the run's folder, for continuing in it. Null: ``version_0``, ``version_1``, …
+    """
+
+    def __init__(self, save_dir: str = "runs", name: str = "", version: str | None = None) -> None:
+        super().__init__(save_dir, name, version)
+        self._folder: int | str | None = version
+
+    @property
+    def version(self) -> int | str:
+        """This run's number, or the version that was given; making the folder on first use, on rank zero."""
+        if self._folder is None:
+            self._folder = self._claim()
+        return self._folder
+
+    def _claim(self) -> int:
+        number = 0
+        while not _take(Path(self.root_dir, f"version_{number}")):
+            number += 1
+        return number
+
+
+def _take(folder: Path) -> bool:
+    made = _make(folder)
+    # None on other ranks, which may guess: where it matters, Lightning sends rank zero's folder to all.
+    return not folder.exists() if made is None else made
+
+
+@rank_zero_only
+def _make(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True

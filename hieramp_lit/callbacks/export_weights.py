@@ -1,0 +1,51 @@
+"""Writes trained weights under their published names when a fit is over."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+from torch import nn
+
+from hieramp_lit import __version__
+from hieramp_lit.checkpoints import save
+from hieramp_lit.var.weights import published_tensors
+
+SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+class ExportWeights(Callback):
+    """At the end of a fit, save one network of the task as a plain float32 state dict.
+
+    Tasks with an ``export`` argument add it by themselves. A fit that fails or is interrupted writes nothing.
+
+    Args:
+        path: Target file; .safetensors, .pth or .pt. Replaced atomically if it exists.
+        part: The task's attribute that holds the network, e.g. ``var`` or ``vqvae``.
+
+    Raises:
+        ValueError: If the suffix is another, now rather than after hours of training.
+    """
+
+    def __init__(self, path: str, part: str) -> None:
+        super().__init__()
+        self.path = Path(path).expanduser()
+        self.part = part
+        if self.path.suffix not in SUFFIXES:
+            raise ValueError(f"model.export={path!r}: expected a file name that ends in {', '.join(SUFFIXES)}.")
+
+    @property
+    def state_key(self) -> str:
+        """Two exports of different networks are two callbacks."""
+        return f"{type(self).__qualname__}[{self.part}]"
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file, once for all ranks."""
+        if not trainer.is_global_zero:
+            return
+        network: Any = getattr(pl_module, self.part)
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"ExportWeights.part={self.part!r}: {type(pl_module).__name__} has no such network.")
+        metadata = {"producer": f"hieramp_lit {__version__}", "steps": str(trainer.global_step)}
+        save(self.path, published_tensors(network.state_dict()), metadata)
+        rank_zero_info(f"Weights written to {self.path}")

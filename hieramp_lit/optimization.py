@@ -1,0 +1,71 @@
+"""How parameters are optimized: learning rates and weight-decay groups, as pure functions."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+
+def lin0(
+    step: int, total_steps: int, warmup: float = 0.02, start: float = 0.005, flat: float = 0.05, end: float = 0.1
+) -> float:
+    """Factor on the peak learning rate: the schedule `lin0` of VAR and HIERAMP (reference §2).
+
+    Warm-up in a straight line from `start` over the first ``round(warmup · total_steps)`` steps (the published runs:
+    epochs / 50, so one fiftieth). Of what follows the first `flat` share runs at the peak; then the factor is
+    ``end + (1 − end) · (1 − p) / (1 − flat)``, p being the share done, 1 at the last step. It reaches `end` there.
+
+    Args:
+        step: Optimizer steps done, from 0. Past the end the factor stays `end`.
+        total_steps: Optimizer steps of the whole run.
+        warmup: Share of the run that warms up, from 0 (none) to below 1.
+        start: Factor at step 0 where there is a warm-up.
+        flat: Share of what follows that stays at the peak, from 0 to below 1.
+        end: Factor at the last step.
+
+    Raises:
+        ValueError: If `total_steps` is below 1, or a share is out of range.
+    """
+    if total_steps < 1 or not 0 <= warmup < 1 or not 0 <= flat < 1:
+        raise ValueError(
+            f"lin0: total_steps={total_steps}, warmup={warmup}, flat={flat}; expected one step or more, and shares of "
+            "0 or more, below 1."
+        )
+    warmup_steps = round(warmup * total_steps)
+    if step < warmup_steps:
+        return start + (1 - start) * step / warmup_steps
+    following = max(total_steps - 1 - warmup_steps, 1)
+    done = min((step - warmup_steps) / following, 1.0)
+    if done < flat:
+        return 1.0
+    return end + (1 - end) * (1 - done) / (1 - flat)
+
+
+def scaled_learning_rate(base: float, global_batch_size: int, reference_batch_size: int = 256) -> float:
+    """``base · global batch / 256``: `base` is the rate for 256 images per optimizer step (reference §2)."""
+    return base * global_batch_size / reference_batch_size
+
+
+def weight_decay_groups(
+    named_parameters: Iterable[tuple[str, nn.Parameter]], no_weight_decay: set[str], weight_decay: float
+) -> list[dict[str, Any]]:
+    """Parameter groups for an optimizer: those that decay, then those that do not; frozen ones are left out.
+
+    Args:
+        named_parameters: All parameters of a network.
+        no_weight_decay: Names of those without decay.
+        weight_decay: For the others, 0 or more.
+
+    Returns:
+        One or two groups, each with ``params`` and ``weight_decay``; an empty one is left out.
+
+    Raises:
+        ValueError: If nothing is trainable.
+    """
+    trainable = [(name, parameter) for name, parameter in named_parameters if parameter.requires_grad]
+    if not trainable:
+        raise ValueError("There is nothing to train: every parameter is frozen. Check `model.trainable`.")
+    decayed = [parameter for name, parameter in trainable if name not in no_weight_decay]
+    others = [parameter for name, parameter in trainable if name in no_weight_decay]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,236 @@
+"""Tuning VAR: class tokens onto trained weights, everything from scratch, or plain VAR.
+
+Legend: ``B`` batch · ``L`` tokens of all scales.
+"""
+
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from hieramp_lit.callbacks.export_weights import ExportWeights
+from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.data.pixels import to_unit_range
+from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
+from hieramp_lit.metrics.tuning import TuningMetrics
+from hieramp_lit.optimization import lin0, scaled_learning_rate, weight_decay_groups
+from hieramp_lit.seeds import stream
+from hieramp_lit.var import Tokenizer, VARArchitecture, check_pair, load_into
+
+FROZEN = "vqvae."
+"""First part of the names of the tokenizer's weights; they stay out of this task's checkpoints."""
+
+
+class ClassTokenTuning(LightningModule):
+    """Trains VAR on the tokens of a frozen tokenizer; with class tokens, also to tell the class at every scale.
+
+    Loss: mean cross-entropy of the tokens, plus `cls_weight` times that of the class tokens, averaged over the scales,
+    always against the true label (HIERAMP, Sec. 3.3; reference §2 and §3). Plain VAR is ``var.class_tokens: false``.
+
+    Logs for each training batch ``train/loss``, ``train/token_loss``, ``train/class_loss``; for each epoch
+    (``train_epoch/…``) and for validation (``val/…``) ``token_loss``, ``token_accuracy``, ``class_loss`` and
+    ``class_accuracy``: overall, per scale (``val/token_loss/03``) and for tokens of the finest scale (``…/last``). The
+    label reaches every block as condition, so that ``val/class_accuracy`` is near 1 and says nothing:
+    ``val/class_accuracy_unconditional/03`` is measured without it, and shows what a scale's class token has seen.
+
+    Weight decay acts on matrices only, see `VAR.no_weight_decay`. Gradient clipping (2.0 in the reference),
+    accumulation and precision are the trainer's.
+
+    Args:
+        tokenizer: The frozen tokenizer.
+        var: Sizes of the model. They must be those of `checkpoint`, which may lack class tokens and class head.
+        checkpoint: Weights to start from: a published .pth, a .safetensors, a .ckpt of this task, or ``asset://…``;
+            null starts from scratch.
+        trainable: `all`, or `class_tokens` to train class tokens and class head alone.
+        cls_weight: Weight of the class tokens' loss, 0 or more.
+        label_dropout: Share of training images whose label is replaced by "unconditional", 0 to below 1.
+        base_learning_rate: Peak rate for 256 images per optimizer step; it is multiplied by (images per step) / 256.
+        learning_rate: Peak rate as it is; null takes the rule of `base_learning_rate`.
+        betas: Of AdamW.
+        weight_decay: Of AdamW, 0 or more.
+        lr_scheduler: Makes a schedule that moves every optimizer step; null is the reference's `lin0`: warm-up over the
+            first fiftieth, a twentieth of the rest at the peak, then in a straight line to a tenth.
+        export: File for the final weights of VAR in published naming, .safetensors or .pth; null writes none.
+        seed: Of the initial weights, label dropout and drop-path.
+
+    Raises:
+        ValueError: If a number is out of range, there is nothing to train, tokenizer and VAR do not belong together, or
+            the checkpoint does not fit the sizes; then it says what the file looks like.
+        FileNotFoundError: If there is no such file.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        var: VARArchitecture,
+        checkpoint: str | None = None,
+        trainable: Literal["all", "class_tokens"] = "all",
+        cls_weight: float = 1.0,
+        label_dropout: float = 0.1,
+        base_learning_rate: float = 1e-4,
+        learning_rate: float | None = None,
+        betas: tuple[float, float] = (0.9, 0.95),
+        weight_decay: float = 0.05,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        export: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if cls_weight < 0 or not 0 <= label_dropout < 1 or weight_decay < 0:
+            raise ValueError(
+                f"model.cls_weight={cls_weight}, model.label_dropout={label_dropout}, model.weight_decay="
+                f"{weight_decay}: expected weights of 0 or more and a dropout of 0 (off) or more, below 1."
+            )
+        if trainable not in ("all", "class_tokens"):
+            raise ValueError(f"model.trainable={trainable!r}: expected 'all' or 'class_tokens'.")
+        if trainable == "class_tokens" and not var.class_tokens:
+            raise ValueError("model.trainable='class_tokens' needs `model.var.class_tokens: true`; plain VAR has none.")
+        self.var = var.build()
+        self.var.init_weights(stream("var", seed), var.adaln_gamma)
+        if checkpoint is not None:
+            fresh = load_into(self.var, checkpoint, key="model.checkpoint")
+            rank_zero_info(f"Weights from {checkpoint}; new: {', '.join(fresh) or 'none'}.")
+        if trainable == "class_tokens":
+            self.var.requires_grad_(False).eval()  # eval: no drop-path in a backbone that does not learn
+            for _, parameter in self.var.class_token_parameters():
+                parameter.requires_grad_(True)
+        self.vqvae = tokenizer.load(self.var.scales)
+        check_pair(self.vqvae, self.var)
+        self.tokenizer_sha256 = tokenizer.sha256()
+        self.cls_weight = cls_weight
+        self.label_dropout = label_dropout
+        self.base_learning_rate = base_learning_rate
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+        self.lr_scheduler = lr_scheduler
+        self.export = ExportWeights(export, part="var") if export is not None else None
+        self.seed = seed
+        self.batches_seen = 0
+        self.train_metrics = TuningMetrics(self.var.scales)
+        self.val_metrics = TuningMetrics(self.var.scales)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The export, if asked for."""
+        return [self.export] if self.export is not None else []
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with weight decay on matrices only, and the schedule.
+
+        Raises:
+            ValueError: If the peak rate or the number of steps cannot be known.
+        """
+        groups = weight_decay_groups(self.var.named_parameters(), self.var.no_weight_decay(), self.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self._peak_learning_rate(), betas=self.betas)
+        scheduler = self._lin0(optimizer) if self.lr_scheduler is None else self.lr_scheduler(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_before_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
+        """Refuse labels beyond the label embedding while they are still in main memory.
+
+        Raises:
+            ValueError: If a label is not a class row; the row past the last would silently mean "unconditional".
+        """
+        lowest, highest = int(batch.label.min()), int(batch.label.max())
+        if lowest < 0 or highest >= self.var.num_classes:
+            raise ValueError(
+                f"The data has class rows from {lowest} to {highest}, model.var.num_classes={self.var.num_classes} "
+                f"allows 0 to {self.var.num_classes - 1}. Raise it (training from scratch) or check the class list."
+            )
+        return batch
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """Loss of a batch, some of its labels dropped."""
+        place = (self.seed, self.batches_seen, self.global_rank)
+        self.batches_seen += 1
+        draws_B = torch.rand(len(batch.label), generator=stream("label_dropout", *place))
+        dropped_B = (draws_B < self.label_dropout).to(batch.label.device, non_blocking=True)
+        condition_B = batch.label.masked_fill(dropped_B, self.var.num_classes)
+        tokens_BL, teacher_input_BLc = self._tokenize(batch.image)
+        output = self.var(condition_B, teacher_input_BLc, generator=stream("drop_path", *place))
+
+        loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
+        self.train_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
+        losses = {"loss": loss_BL.mean(), "token_loss": loss_BL.mean()}
+        if output.class_logits is not None:
+            losses["class_loss"] = class_token_cross_entropy(output.class_logits, batch.label).mean()
+            losses["loss"] = losses["token_loss"] + self.cls_weight * losses["class_loss"]
+            self.train_metrics.update_classes(output.class_logits, batch.label)
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
+        return losses["loss"]
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Measure a batch under its labels and, with class tokens, under the unconditional row."""
+        tokens_BL, teacher_input_BLc = self._tokenize(batch.image)
+        output = self.var(batch.label, teacher_input_BLc)
+        loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
+        self.val_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
+        if output.class_logits is None:
+            return
+        self.val_metrics.update_classes(output.class_logits, batch.label)
+        unconditional_B = torch.full_like(batch.label, self.var.num_classes)
+        blind = self.var(unconditional_B, teacher_input_BLc).class_logits
+        self.val_metrics.update_unconditional(blind, batch.label)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's means."""
+        self.log_dict(self.train_metrics.pop("train_epoch"))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over all validation images."""
+        self.log_dict(self.val_metrics.pop("val"))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave the frozen tokenizer out; keep the place in the random streams and which tokenizer it was."""
+        weights = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: value for name, value in weights.items() if not name.startswith(FROZEN)}
+        checkpoint["batches_seen"] = self.batches_seen
+        checkpoint["tokenizer_sha256"] = self.tokenizer_sha256
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put our own tokenizer back in its place, so that loading stays strict.
+
+        Raises:
+            ValueError: If the checkpoint was trained on the tokens of another tokenizer.
+        """
+        theirs = checkpoint.get("tokenizer_sha256")
+        if theirs != self.tokenizer_sha256:
+            raise ValueError(
+                f"model.tokenizer.checkpoint has SHA-256 {self.tokenizer_sha256}, the checkpoint to resume was trained "
+                f"on the tokens of {theirs}. Give that tokenizer, or start from the weights with `model.checkpoint`."
+            )
+        own = {f"{FROZEN}{name}": value for name, value in self.vqvae.state_dict().items()}
+        checkpoint["state_dict"] = {**checkpoint["state_dict"], **own}
+        self.batches_seen = int(checkpoint["batches_seen"])
+
+    @torch.no_grad()
+    def _tokenize(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and teacher-forcing input of pixels, outside autocast: bfloat16 would choose other tokens."""
+        with torch.autocast(image.device.type, enabled=False):
+            tokens_BL = self.vqvae.encode(to_unit_range(image, self.vqvae.quantize.embedding.weight.dtype))
+            return tokens_BL, self.vqvae.teacher_input(tokens_BL)
+
+    def _peak_learning_rate(self) -> float:
+        if self.learning_rate is not None:
+            return self.learning_rate
+        batch_size = getattr(self.trainer.datamodule, "batch_size", None)  # type: ignore[attr-defined]  # set at run time
+        if not isinstance(batch_size, int):
+            raise ValueError(
+                "The rule base_learning_rate · batch / 256 needs a data module with `batch_size`; with loaders of your "
+                "own set `model.learning_rate`."
+            )
+        per_step = batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        return scaled_learning_rate(self.base_learning_rate, per_step)
+
+    def _lin0(self, optimizer: torch.optim.Optimizer) -> LambdaLR:
+        total = self.trainer.estimated_stepping_batches
+        if not 0 < total < float("inf"):
+            raise ValueError(
+                f"The learning-rate schedule needs the number of steps, got {total}: set `trainer.max_epochs` or "
+                "`trainer.max_steps`, or choose `model.lr_scheduler`."
+            )
+        return LambdaLR(optimizer, lambda step: lin0(step, int(total)))

@@ -89,6 +89,8 @@ class MultiScaleQuantizer(nn.Module):
         # A statistic of the published training run; it rides in the state dict and decides nothing.
         self.register_buffer("ema_vocab_hit_SV", torch.zeros(len(scales), vocab_size))
         self.embedding = nn.Embedding(vocab_size, z_channels)
+        # Small and uniform: from torch's standard normal, coarse scales of small tokenizers end with one code in use.
+        nn.init.uniform_(self.embedding.weight, -1 / vocab_size, 1 / vocab_size)
 
     def nearest(self, z_Nc: Tensor) -> Tensor:
         """Index of the nearest codebook row in L2, int64, shape ``(N,)``, for vectors of shape ``(N, c)``."""

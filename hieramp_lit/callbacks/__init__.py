@@ -1,6 +1,15 @@
 """Side effects of a run: shards, progress, saved configurations."""
 
 from hieramp_lit.callbacks.generation_progress import GenerationProgress
+from hieramp_lit.callbacks.run_config import RunConfigCallback
+from hieramp_lit.callbacks.run_logger import RunLogger
 from hieramp_lit.callbacks.shard_writer import ShardWriter
+from hieramp_lit.callbacks.student_results import StudentResults
 
-__all__ = ["GenerationProgress", "ShardWriter"]
+__all__ = [
+    "GenerationProgress",
+    "RunConfigCallback",
+    "RunLogger",
+    "ShardWriter",
+    "StudentResults",
+]

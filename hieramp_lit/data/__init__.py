@@ -1,18 +1,25 @@
 """Batches, class lists, data modules and the loaders behind them."""
 
+from hieramp_lit.data.augment import Augmentation
+from hieramp_lit.data.bank import BankLoader, ImageBank
 from hieramp_lit.data.batches import ImageBatch, PlanBatch
 from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
 from hieramp_lit.data.plan import GenerationPlan, ShardPlan
+from hieramp_lit.data.shard_data import ShardDataModule
 from hieramp_lit.data.warp import Warp
 
 __all__ = [
+    "Augmentation",
+    "BankLoader",
     "ClassEntry",
     "ClassList",
     "DigitsDataModule",
     "GenerationPlan",
+    "ImageBank",
     "ImageBatch",
     "PlanBatch",
+    "ShardDataModule",
     "ShardPlan",
     "Warp",
     "load_classes",

@@ -1,1 +1,1 @@
-"""report."""
+"""Reading results and showing them."""

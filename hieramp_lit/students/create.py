@@ -3,7 +3,7 @@
 import difflib
 import re
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -104,7 +104,7 @@ def _torchvision(name: str, num_classes: int, image_size: int, norm: Norm | None
     network = builder(weights="DEFAULT" if pretrained else None, **options)
     if pretrained and base in {"googlenet", "inception_v3"}:
         network.aux_logits = False  # in train mode they would answer tuples
-    return with_cifar_stem(network) if modified else network  # type: ignore[no-any-return]  # no types published
+    return with_cifar_stem(network) if modified else cast(nn.Module, network)
 
 
 def _in_timm(name: str) -> bool:
@@ -121,8 +121,8 @@ def _timm(name: str, num_classes: int, image_size: int, norm: Norm | None, pretr
     # Transformers with learned positions are built for one size; convolutional networks refuse the argument.
     configuration = timm.get_pretrained_cfg(name)
     fixed = configuration is not None and configuration.fixed_input_size
-    options = {"img_size": image_size} if fixed else {}
-    return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **options)  # type: ignore[no-any-return]  # no types published
+    options: dict[str, Any] = {"img_size": image_size} if fixed else {}
+    return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, **options)
 
 
 def _unknown(name: str) -> str:

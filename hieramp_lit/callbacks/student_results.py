@@ -1,0 +1,188 @@
+"""Writes ``result.json`` and the student's weights at the end of a fit."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+
+from hieramp_lit.checkpoints import save
+from hieramp_lit.files import write_json
+from hieramp_lit.metrics.accuracy import best
+from hieramp_lit.report import results
+from hieramp_lit.students import protocol
+
+if TYPE_CHECKING:
+    from hieramp_lit.tasks.relabel_training import RelabelTraining
+
+_log = logging.getLogger(__name__)
+_PACKAGES = ("hieramp_lit", "torch", "torchvision", "timm", "lightning")
+_NO_SET = "the student was trained on a full data set, not on a distilled one"
+
+
+class StudentResults(Callback):
+    """Attached by `RelabelTraining` itself, so that no configuration can forget it.
+
+    Args:
+        output: Path of the result; None for ``result.json`` in the logger's folder.
+        export: Path of the student's weights, ``.safetensors`` or ``.pth``; None for none.
+
+    Raises:
+        ValueError: If `export` has another suffix.
+    """
+
+    def __init__(self, output: str | None, export: str | None) -> None:
+        if export is not None and Path(export).suffix not in {".safetensors", ".pth", ".pt"}:
+            raise ValueError(f"model.export={export!r} must end in .safetensors, .pth or .pt.")
+        self.output = output
+        self.export = export
+        self._started = 0.0
+        self._earlier_seconds = 0.0
+        self._validation: dict[str, Any] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; warn if the last epoch will not be evaluated."""
+        self._started = time.monotonic()
+        every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+        if every and epochs and epochs % every:
+            _log.warning(
+                "trainer.max_epochs=%d is no multiple of trainer.check_val_every_n_epoch=%d: the last evaluation, "
+                "which is what `last` means in the result, is after epoch %d.",
+                epochs,
+                every,
+                epochs // every * every,
+            )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the student's weights and, if it was ever evaluated, the result."""
+        task = _as_task(pl_module)
+        if not trainer.is_global_zero:
+            return
+        if self.export is not None:
+            path = Path(self.export)
+            facts = {"architecture": task.student_name, "norm": str(task.norm), "num_classes": str(task.num_classes),
+                     "image_size": str(task.image_size), "mean": str(task.mean), "std": str(task.std)}  # fmt: skip
+            save(path, task.student.state_dict(), facts)
+            _log.info("Student's weights: %s", path)
+        if not task.evaluations:
+            _log.warning("The student was never evaluated, so there is no %s.", results.FILE)
+            return
+        path = Path(self.output) if self.output else Path(trainer.log_dir or trainer.default_root_dir) / results.FILE
+        write_json(path, self._result(trainer, task))
+        last = task.evaluations[-1].accuracies.top1
+        _log.info("Top-1 %.2f %% after the last epoch; all results: %s", 100 * last, path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds spent so far, so that a resumed fit counts them."""
+        return {"seconds": self._seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self._earlier_seconds = float(state_dict["seconds"])
+
+    def _seconds(self) -> float:
+        return self._earlier_seconds + (time.monotonic() - self._started if self._started else 0.0)
+
+    def _result(self, trainer: Trainer, task: RelabelTraining) -> results.Result:
+        data: LightningDataModule = trainer.datamodule  # type: ignore[attr-defined]  # set by Lightning in fit
+        described = data.describe_set() if hasattr(data, "describe_set") else _real_data(data)
+        seed = described.pop("generate_seed")
+        manifest = described.pop("manifest_sha256")
+        last = task.evaluations[-1]
+        leading = best(task.evaluations, first_epoch=int(task.best_from * task.epochs) + 1)
+        run = {
+            "student_seed": task.seed,
+            "generate_seed": seed,
+            "manifest_sha256": manifest,
+            "last": last.to_json(),
+            "best": leading.to_json(),
+        }
+        constants = task.constants() | {"batch_size": getattr(data, "batch_size", None)}
+        return {
+            "schema": results.SCHEMA,
+            "protocol": {
+                "name": protocol.PROTOCOL,
+                "version": protocol.PROTOCOL_VERSION,
+                "constants": constants,
+                "changed": protocol.changes(constants, described["images"], len(last.accuracies.per_class),
+                                            task.image_size or 0, task.student_name),
+            },
+            "set": {
+                **described,
+                "manifest_sha256": [] if manifest is None else [manifest],
+                "generate_seeds": [] if seed is None else [seed],
+            },
+            "teacher": _teacher(task),
+            "student": {
+                "architecture": task.student_name,
+                "norm": task.norm,
+                "image_size": task.image_size,
+                "parameters": sum(parameter.numel() for parameter in task.student.parameters()),
+            },
+            "student_seeds": [task.seed],
+            "per_seed": [run],
+            "summary": results.summarize([run]),
+            "random_real_reference": {"absent": results.NO_REFERENCE},
+            "validation": _validation(trainer, data, last.accuracies.n),
+            "device": _device_name(task.device),
+            "precision": str(trainer.precision),
+            "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
+            "seconds": round(self._seconds(), 3),
+        }  # fmt: skip
+
+
+def _as_task(module: LightningModule) -> RelabelTraining:
+    from hieramp_lit.tasks.relabel_training import RelabelTraining  # the task attaches this callback: a circle else
+
+    if not isinstance(module, RelabelTraining):
+        raise TypeError(f"StudentResults belongs to RelabelTraining, got {type(module).__name__}.")
+    return module
+
+
+def _real_data(data: LightningDataModule) -> dict[str, Any]:
+    samples: Any = data.train_samples() if hasattr(data, "train_samples") else None
+    return {
+        "name": type(data).__name__,
+        "manifest_sha256": None,
+        "generator": None,
+        "absent": _NO_SET,
+        "images_per_class": None,
+        "classes": len(data.classes) if hasattr(data, "classes") else None,
+        "images": None if samples is None else len(samples),
+        "generate_seed": None,
+    }
+
+
+def _teacher(task: RelabelTraining) -> dict[str, Any] | None:
+    if task.teacher is None or task.teacher_accuracies is None:
+        return None
+    return {
+        "architecture": task.teacher.architecture,
+        "pretrained": task.teacher.pretrained,
+        "sha256": task.teacher_sha256,
+        "validation_top1": task.teacher_accuracies.top1,
+        "validation_top5": task.teacher_accuracies.top5,
+    }
+
+
+def _validation(trainer: Trainer, data: LightningDataModule, n: int) -> dict[str, Any]:
+    """Name, number and hash of the images that judged, over their pixels and labels in order."""
+    digest = hashlib.sha256()
+    for batch in data.val_dataloader():
+        for image, label in zip(batch.image.cpu(), batch.label.tolist(), strict=True):
+            digest.update(int(label).to_bytes(4, "little"))
+            digest.update(image.contiguous().numpy().tobytes())
+    judges = getattr(data, "validation", None)
+    named = judges if isinstance(judges, LightningDataModule) else data
+    return {"name": type(named).__name__, "n": n, "sha256": digest.hexdigest()}
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"

@@ -1,0 +1,210 @@
+"""A distilled set as training data, judged on images of another data module."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from hieramp_lit.data.bank import BankLoader, ImageBank, resize_uint8
+from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.data.class_match import match_classes, relabel
+from hieramp_lit.data.classes import ClassList
+from hieramp_lit.shards import ShardSet
+from hieramp_lit.students import protocol
+
+GIB = 2**30
+
+
+class ShardDataModule(LightningDataModule):
+    """Reads a whole shard set into a uint8 bank on the training device.
+
+    Args:
+        path: Folder of the shard set.
+        validation: Data module whose validation images judge the student during training and whose test images judge
+            it in `hieramp test`. Its classes are matched with the set's by WordNet id, else by name.
+        image_size: Side of the images in the bank, in pixels; others are resized once, with antialias. Null: as stored.
+        batch_size: Images per step. Null: the protocol's rule, by images per class.
+        max_bank_gib: Validation images are kept on the device too if they take at most this much memory (GiB);
+            otherwise they are loaded anew for every evaluation.
+        seed: Of the order of the images.
+
+    Raises:
+        ValueError: If `batch_size` or `image_size` is below 1.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        validation: LightningDataModule | None = None,
+        image_size: int | None = None,
+        batch_size: int | None = None,
+        max_bank_gib: float = 8.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("image_size", image_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"data.{name}={value} must be at least 1, or null.")
+        self.path = path
+        self.validation = validation
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.max_bank_gib = max_bank_gib
+        self.seed = seed
+        self._set: ShardSet | None = None
+        self._bank: ImageBank | None = None
+        self._validation_bank: ImageBank | None = None
+
+    @property
+    def shards(self) -> ShardSet:
+        """The set, opened when first asked for."""
+        if self._set is None:
+            self._set = ShardSet.open(Path(self.path))
+        return self._set
+
+    @property
+    def classes(self) -> ClassList:
+        """What students learn."""
+        return self.shards.classes
+
+    @property
+    def bank(self) -> ImageBank:
+        """The set's images, on the training device once a Trainer is there."""
+        if self._bank is None:
+            self._bank = read_bank(self.shards, self.image_size).to(self._device)
+            self.image_size = self._bank.images.shape[-1]
+        return self._bank
+
+    def setup(self, stage: str) -> None:
+        """Read the set for a fit; prepare the validation data."""
+        if stage == "fit":
+            _ = self.bank
+        if self.validation is not None:
+            self.validation.trainer = self.trainer
+            self.validation.prepare_data()
+            self.validation.setup("validate" if stage == "fit" else stage)
+
+    def train_dataloader(self) -> BankLoader:
+        """Shuffled batches of the whole set, incomplete last one included."""
+        if self.batch_size is None:
+            module = self.trainer.lightning_module if self.trainer is not None else None
+            student = str(getattr(module, "student_name", ""))
+            self.batch_size = protocol.batch_size(
+                len(self.bank), len(self.classes), self.bank.images.shape[-1], student
+            )
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+        return BankLoader(self.bank, self.batch_size, self.seed, rank, world_size)
+
+    def val_dataloader(self) -> Iterable[ImageBatch]:
+        """Validation images with the set's labels."""
+        if self._validation_bank is None:
+            loader = self._judged(self._judges().val_dataloader())
+            bank = collect_within(loader, int(self.max_bank_gib * GIB))
+            if bank is None:
+                return loader
+            self._validation_bank = bank.to(self._device)
+        return BankLoader(self._validation_bank, batch_size=256)
+
+    def test_dataloader(self) -> Iterable[ImageBatch]:
+        """Test images with the set's labels."""
+        return self._judged(self._judges().test_dataloader())
+
+    def describe_set(self) -> dict[str, Any]:
+        """What ``result.json`` says about the set: name, hash, generator, IPC, ``generate.seed``."""
+        manifest = self.shards.manifest
+        return {
+            "name": Path(self.path).resolve().name,
+            "manifest_sha256": manifest.hash,
+            "generator": manifest.generator,
+            "images_per_class": manifest.images_per_class,
+            "classes": len(self.classes),
+            "images": len(self.shards),
+            "generate_seed": manifest.seed,
+        }
+
+    def _judges(self) -> LightningDataModule:
+        if self.validation is None:
+            raise ValueError(
+                "data.validation is null: give the data module whose images judge the student, e.g. "
+                "`validation: {class_path: DigitsDataModule}`."
+            )
+        return self.validation
+
+    def _judged(self, loader: Iterable[ImageBatch]) -> Iterable[ImageBatch]:
+        classes = getattr(self.validation, "classes", None)
+        if not isinstance(classes, ClassList):
+            raise ValueError(
+                f"data.validation: {type(self.validation).__name__} has no class list, so its labels cannot be matched "
+                "with the set's. Use one of our data modules."
+            )
+        return _Relabelled(loader, match_classes(self.classes, classes))
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+
+
+def read_bank(shards: ShardSet, image_size: int | None) -> ImageBank:
+    """Decode a whole set, in plan order.
+
+    Args:
+        shards: The set.
+        image_size: Side to resize to; None keeps the stored size.
+
+    Raises:
+        ValueError: If the set is empty, or holds images of several sizes and `image_size` is None.
+    """
+    if len(shards) == 0:
+        raise ValueError(f"{shards.path}: the set holds no images.")
+    images: Tensor | None = None
+    labels = torch.empty(len(shards), dtype=torch.int64)
+    for position, sample in enumerate(shards):
+        image = torch.from_numpy(sample.image).permute(2, 0, 1)[None]
+        if image_size is not None:
+            image = resize_uint8(image, (image_size, image_size))
+        if images is None:
+            images = torch.empty((len(shards), *image.shape[1:]), dtype=torch.uint8)
+        if image.shape[1:] != images.shape[1:]:
+            raise ValueError(
+                f"{shards.path}: {sample.key} is {tuple(image.shape[2:])}, the first image is "
+                f"{tuple(images.shape[2:])}. Give data.image_size, and all are resized to it."
+            )
+        images[position] = image[0]
+        labels[position] = sample.cls
+    if images is None:
+        raise ValueError(f"{shards.path}: the shards hold no images.")
+    return ImageBank(images, labels)
+
+
+def collect_within(loader: Iterable[ImageBatch], max_bytes: int) -> ImageBank | None:
+    """Join the batches of a loader into a bank, or None as soon as they take more than `max_bytes`."""
+    batches: list[ImageBatch] = []
+    taken = 0
+    for batch in loader:
+        taken += batch.image.nbytes
+        if taken > max_bytes:
+            return None
+        batches.append(batch)
+    return ImageBank.collect(batches)
+
+
+class _Relabelled:
+    """A loader's batches with the set's labels.
+
+    Args:
+        loader: Batches with labels of their own class list.
+        mapping: See `match_classes`.
+    """
+
+    def __init__(self, loader: Iterable[ImageBatch], mapping: Tensor) -> None:
+        self.loader = loader
+        self.mapping = mapping
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        for batch in self.loader:
+            relabelled = relabel(batch, self.mapping)
+            if len(relabelled.label):
+                yield relabelled

@@ -1,0 +1,209 @@
+"""`hieramp demo`: the main path on handwritten digits, by the commands that a user would type."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hieramp_lit.commands.stages import Stage, StageError, StageRunner
+from hieramp_lit.files import atomic_write, write_json
+from hieramp_lit.report.results import Result, aggregate, read
+from hieramp_lit.shards import ShardSet, side_by_side
+
+TUNING = "configs/token_tuning/digits.yaml"
+STUDENT = "configs/student/digits.yaml"
+KINDS = {
+    "real": ("random real", "configs/generate/digits_real.yaml"),
+    "plain": ("plain", "configs/generate/digits_plain.yaml"),
+    "amplified": ("amplified", "configs/generate/digits.yaml"),
+}
+"""What is compared: title in the table, configuration that makes the set."""
+
+_LAST_LINES = 40
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of a set and the student trained on it."""
+
+    kind: str
+    generate: Stage
+    train: Stage
+
+
+def main(args: Sequence[str], prog: str) -> None:
+    """Run the command.
+
+    Args:
+        args: Arguments after the command's name.
+        prog: How the user called it, for the help text.
+
+    Raises:
+        SystemExit: With a stage's exit code if it fails, 130 if the user interrupts.
+    """
+    cores = len(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Run the main path on handwritten digits, in a checkout: tune class tokens into the small VAR that "
+        "ships with the package; make sets of one image per class, amplified, plain and of random real images; train "
+        "a student on each; compare. Stages that are done are not run again.",
+    )
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything made (default: demo)")
+    parser.add_argument(
+        "--seeds", type=_at_least_one, default=5, help="draws of each set, each with its own student (default: 5)"
+    )
+    parser.add_argument(
+        "--workers", type=_at_least_one, default=min(4, cores), help="stages side by side (default: %(default)s)"
+    )
+    options = parser.parse_args(args)
+    console = Console()
+    try:
+        run_demo(options.out, options.seeds, options.workers, max(1, cores // options.workers), console)
+    except StageError as error:
+        lines = error.log.read_text(errors="replace").splitlines() if error.log.is_file() else []
+        sys.stderr.write(
+            "\n".join(["", *lines[-_LAST_LINES:], "", f"error: {error}", f"Whole output: {error.log}", ""])
+        )
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. The same command goes on from here.\n")
+        sys.exit(130)
+
+
+def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console) -> None:
+    """Run what is not done yet, then write and show the comparison.
+
+    Args:
+        out: Folder for everything made: ``tuning/``, ``sets/``, ``students/``, ``logs/``, ``summary.json``,
+            ``contact_sheet.png``.
+        seeds: Draws of each set.
+        workers: Stages side by side, once tuning is done.
+        threads: CPU threads of each of them.
+        console: Where to show it.
+
+    Raises:
+        FileNotFoundError: Outside a checkout.
+        StageError: If a stage fails; the others are ended.
+    """
+    for config in (TUNING, STUDENT, *(config for _, config in KINDS.values())):
+        if not Path(config).is_file():
+            raise FileNotFoundError(
+                f"The demo uses the configurations of a checkout, and {config} is not in {Path.cwd()}. Go to the "
+                "folder of the repository (with configs/ in it) and say `make demo` or `hieramp demo` there."
+            )
+    start = time.monotonic()
+    runner = StageRunner(out, console)
+    tune = _tuning(out)
+    draws = [draw for seed in range(seeds) for draw in _draws(out, seed, tune)]
+    with console.status(f"Tuning class tokens, a minute or two; all output is in {out / 'logs'}"):
+        seconds = {"tuning": runner.run(tune, threads * workers)}
+    with console.status(f"{len(draws)} sets, a student on each; {workers} stages side by side"):
+        seconds |= _run_side_by_side(runner, draws, workers, threads)
+
+    cells = _cells(draws)
+    write_json(out / "summary.json", cells)
+    sheet = side_by_side(
+        {
+            KINDS[kind][0]: [ShardSet.open(draw.generate.folder) for draw in draws if draw.kind == kind]
+            for kind in ("amplified", "plain")
+        }
+    )
+    with atomic_write(out / "contact_sheet.png") as temporary:
+        sheet.save(temporary, format="PNG")
+    console.print()
+    console.print(_table(cells, seeds))
+    console.print(f"Contact sheet, amplified and plain images of equal seeds: {out / 'contact_sheet.png'}")
+    console.print(f"All numbers: {out / 'summary.json'}")
+    parts = ", ".join(f"{part} {value:.0f} s" for part, value in seconds.items())
+    console.print(f"Time of the stages, when they ran: {parts}. This call took {time.monotonic() - start:.0f} s.")
+
+
+def _tuning(out: Path) -> Stage:
+    folder = out / "tuning"
+    arguments = ("fit", "--config", TUNING, "--model.export", str(folder / "class_tokens.safetensors"))
+    return Stage("tune class tokens", (*arguments, *_runs_in(folder)), folder)
+
+
+def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
+    draws = []
+    for kind, (title, config) in KINDS.items():
+        shards, student = out / "sets" / f"{kind}-{seed}", out / "students" / f"{kind}-{seed}"
+        weights = () if kind == "real" else ("--model.checkpoint", str(tune.folder / "class_tokens.safetensors"))
+        set_flags = ("--data.seed", str(seed), "--model.output", str(shards), "--trainer.logger", "false")
+        generate = Stage(
+            f"make set {title} {seed}",
+            ("predict", "--config", config, *weights, *set_flags),
+            shards,
+            () if kind == "real" else (tune,),
+        )
+        run_flags = ("--model.seed", str(seed), "--model.output", str(student / "result.json"), *_runs_in(student))
+        train = Stage(
+            f"train student {title} {seed}",
+            ("fit", "--config", STUDENT, "--data.path", str(shards), *run_flags),
+            student,
+            (generate,),
+        )
+        draws.append(Draw(kind, generate, train))
+    return draws
+
+
+def _runs_in(folder: Path) -> tuple[str, ...]:
+    return ("--trainer.logger", "RunLogger", "--trainer.logger.save_dir", str(folder))
+
+
+def _run_side_by_side(runner: StageRunner, draws: Sequence[Draw], workers: int, threads: int) -> dict[str, float]:
+    """Run every draw's two stages in order; at the first failure end the rest."""
+
+    def run(draw: Draw) -> tuple[float, float]:
+        return runner.run(draw.generate, threads), runner.run(draw.train, threads)
+
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(run, draw) for draw in draws]
+        try:
+            seconds = [future.result() for future in as_completed(futures)]
+        except BaseException:
+            runner.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {"sets": sum(pair[0] for pair in seconds), "students": sum(pair[1] for pair in seconds)}
+
+
+def _cells(draws: Sequence[Draw]) -> dict[str, Result]:
+    """One aggregated result a kind, each with random real images as its reference."""
+    runs = {kind: [read(draw.train.folder) for draw in draws if draw.kind == kind] for kind in KINDS}
+    reference = aggregate(runs["real"])
+    return {kind: aggregate(results, None if kind == "real" else reference) for kind, results in runs.items()}
+
+
+def _table(cells: dict[str, Result], seeds: int) -> Table:
+    first = cells["real"]
+    table = Table(
+        title=f"Students' top-1 accuracy in % on {first['validation']['n']} test images, "
+        f"{first['set']['images_per_class']} image per class",
+        caption=f"mean ± sample standard deviation over {seeds} draws, each with its own set seed and student seed "
+        f"(0…{seeds - 1})",
+    )
+    for column in ("set", "last", "best"):
+        table.add_column(column, justify="left" if column == "set" else "right")
+    for kind, cell in cells.items():
+        table.add_row(KINDS[kind][0], *(_mean_and_deviation(cell, measure) for measure in ("top1_last", "top1_best")))
+    return table
+
+
+def _mean_and_deviation(cell: Result, measure: str) -> str:
+    mean, deviation = cell["summary"]["mean"][measure], cell["summary"]["std_sample"][measure]
+    return f"{100 * mean:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number

@@ -126,6 +126,8 @@ def _without_misleading_noise() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
             # `main(args)` hands arguments over on purpose; sys.argv then belongs to the calling program.
             warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within")
+            # The frozen tokenizer and teacher are in eval mode on purpose.
+            warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode at the start of training")
             # Lightning 2.6 asks torch in a way that torch 2.15 deprecates; nothing a user could change.
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
             yield

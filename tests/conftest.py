@@ -57,9 +57,9 @@ def _no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a tokenizer with random weights: 16 px images, patch_nums 1 2 3 4, 16 codes of 4 channels."""
+    """A tokenizer with random weights: 32 px images, patch_nums 1 2 3 4, 16 codes of 4 channels."""
     path = tmp_path_factory.mktemp("weights") / "tokenizer.safetensors"
-    vqvae = VQVAEArchitecture(vocab_size=16, z_channels=4, ch=32, ch_mult=(1, 1, 1), num_res_blocks=1, num_phi=2)
+    vqvae = VQVAEArchitecture(vocab_size=16, z_channels=4, ch=32, ch_mult=(1, 1, 1, 1), num_res_blocks=1, num_phi=2)
     torch.manual_seed(0)
     save(path, vqvae.build(Scales(TINY_PATCH_NUMS)).state_dict())
     return path
@@ -67,7 +67,7 @@ def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a VAR that fits `tiny_tokenizer`: depth 2, width 16, 2 heads, 10 classes, class tokens."""
+    """A VAR with random weights that fits `tiny_tokenizer`: depth 2, width 16, 2 heads, 10 classes, class tokens."""
     path = tmp_path_factory.mktemp("weights") / "var.safetensors"
     architecture = VARArchitecture(
         patch_nums=TINY_PATCH_NUMS, vocab_size=16, z_channels=4, depth=2, embed_dim=16, num_heads=2, num_classes=10

@@ -1,11 +1,17 @@
-"""Every shipped configuration is a test case: it parses, it refuses what it does not know, it repeats itself."""
+"""Every shipped configuration is a test case: it parses, repeats itself, refuses what it does not know, and runs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
+from hieramp_lit.checkpoints import read_tensors
 from hieramp_lit.cli import main
+from hieramp_lit.data.digits import load_digits_split
+from hieramp_lit.report import results
+from hieramp_lit.shards import ShardSet
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {"tokenizer": "fit", "token_tuning": "fit", "student": "fit", "generate": "predict"}
@@ -46,9 +52,7 @@ class TestEveryConfiguration:
         assert config.read_text().startswith("# ")
 
     def test_parses_under_every_overlay(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        command = COMMANDS[config.parent.name]
-        for overlay in OVERLAYS:
-            printed(capsys, command, config, overlay)
+        printed(capsys, COMMANDS[config.parent.name], config, *OVERLAYS)
 
     @pytest.mark.parametrize("section", ["model", "data", "trainer"])
     def test_refuses_an_unknown_key(
@@ -67,3 +71,70 @@ class TestEveryConfiguration:
 def test_overlays_hold_no_science(overlay: Path) -> None:
     assert overlay.read_text().startswith("# ")
     assert set(yaml.safe_load(overlay.read_text())) == {"trainer"}
+
+
+@pytest.fixture(scope="session")
+def real_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shard set of ten real digits."""
+    folder = tmp_path_factory.mktemp("sets") / "real"
+    quiet = ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false"]
+    config = str(ROOT / "configs/generate/digits_real.yaml")
+    main(["predict", "--config", config, "--model.output", str(folder), *quiet])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody's own images: train/ and val/ with a folder for each of ten classes, two images in each."""
+    root = tmp_path_factory.mktemp("images")
+    for part, split in (("train", "train"), ("val", "test")):
+        images, labels = load_digits_split(split)
+        for label in range(10):
+            folder = root / part / f"digit_{label}"
+            folder.mkdir(parents=True)
+            for index, image in enumerate(images[labels == label][:2]):
+                Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{index}.png")
+    return root
+
+
+@pytest.mark.parametrize("config", BASES, ids=_name)
+def test_runs_on_the_cpu_in_seconds(
+    config: Path,
+    tiny_tokenizer: Path,
+    tiny_var: Path,
+    real_set: Path,
+    image_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The configuration itself, made small by tests/tiny, with its input files exchanged for tiny ones."""
+    monkeypatch.chdir(tmp_path)
+    shipped = yaml.safe_load(config.read_text())
+    model, data = shipped["model"]["init_args"], shipped["data"]
+    exchanged: dict[str, Any] = {"model": {"init_args": {}}, "data": {"init_args": {}}}
+    if "tokenizer" in model:
+        exchanged["model"]["init_args"]["tokenizer"] = {"checkpoint": str(tiny_tokenizer)}
+        if model["checkpoint"] is not None:
+            exchanged["model"]["init_args"]["checkpoint"] = str(tiny_var)
+    match data["class_path"]:
+        case "GenerationPlan":
+            exchanged["data"]["init_args"] |= {"classes": "digits", "images_per_class": 1, "class_subset": None}
+        case "ShardDataModule":
+            exchanged["data"]["init_args"]["path"] = str(real_set)
+        case "ImageFolderDataModule":
+            exchanged["data"]["init_args"]["root"] = str(image_folder)
+    inputs = Path("inputs.yaml")
+    inputs.write_text(yaml.safe_dump(exchanged))
+    tiny = ROOT / "tests" / "tiny" / f"{config.parent.name}.yaml"
+    command = COMMANDS[config.parent.name]
+    main([command, "--config", str(config), "--config", str(tiny), "--config", str(inputs)])
+
+    if command == "predict":
+        made = ShardSet.open(Path(model["output"]))
+        assert len(made) == 10
+        made.verify()
+    if model.get("export"):
+        assert read_tensors(Path(model["export"]))
+    if config.parent.name == "student":
+        (result,) = Path("runs").rglob(results.FILE)
+        assert results.read(result)["summary"]["n"] == 1

@@ -5,6 +5,7 @@ from hieramp_lit.data.bank import BankLoader, ImageBank
 from hieramp_lit.data.batches import ImageBatch, PlanBatch
 from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
+from hieramp_lit.data.image_folder import ImageFolderDataModule
 from hieramp_lit.data.plan import GenerationPlan, ShardPlan
 from hieramp_lit.data.shard_data import ShardDataModule
 from hieramp_lit.data.warp import Warp
@@ -18,6 +19,7 @@ __all__ = [
     "GenerationPlan",
     "ImageBank",
     "ImageBatch",
+    "ImageFolderDataModule",
     "PlanBatch",
     "ShardDataModule",
     "ShardPlan",

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
 from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.data.classes import ClassList
 from hieramp_lit.data.pixels import to_unit_range
 from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
 from hieramp_lit.metrics.tuning import TuningMetrics
@@ -129,19 +130,18 @@ class ClassTokenTuning(LightningModule):
         scheduler = self._lin0(optimizer) if self.lr_scheduler is None else self.lr_scheduler(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def on_before_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
-        """Refuse labels beyond the label embedding while they are still in main memory.
+    def on_fit_start(self) -> None:
+        """Refuse a class list beyond the label embedding.
 
         Raises:
-            ValueError: If a label is not a class row; the row past the last would silently mean "unconditional".
+            ValueError: If a class row is too high; the row past the last would silently mean "unconditional".
         """
-        lowest, highest = int(batch.label.min()), int(batch.label.max())
-        if lowest < 0 or highest >= self.var.num_classes:
+        classes = getattr(self.trainer.datamodule, "classes", None)  # type: ignore[attr-defined]  # set at run time
+        if isinstance(classes, ClassList) and max(classes.rows) >= self.var.num_classes:
             raise ValueError(
-                f"The data has class rows from {lowest} to {highest}, model.var.num_classes={self.var.num_classes} "
-                f"allows 0 to {self.var.num_classes - 1}. Raise it (training from scratch) or check the class list."
+                f"The data has class rows up to {max(classes.rows)}, model.var.num_classes={self.var.num_classes} "
+                f"allows 0 to {self.var.num_classes - 1}. Raise it (training from scratch) or check `data.classes`."
             )
-        return batch
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Loss of a batch, some of its labels dropped."""
@@ -160,7 +160,7 @@ class ClassTokenTuning(LightningModule):
             losses["class_loss"] = class_token_cross_entropy(output.class_logits, batch.label).mean()
             losses["loss"] = losses["token_loss"] + self.cls_weight * losses["class_loss"]
             self.train_metrics.update_classes(output.class_logits, batch.label)
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, prog_bar=True)
         return losses["loss"]
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:

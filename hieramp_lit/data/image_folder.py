@@ -1,0 +1,219 @@
+"""Folders of images, one sub-folder per class.
+
+Legend: ``B`` batch · ``H W`` pixels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.data.classes import ClassList, load_classes
+from hieramp_lit.data.crop import ResizeCrop, evaluation_short_side, var_short_side
+from hieramp_lit.data.loading import SampleKey
+from hieramp_lit.data.module import ImageDataModule
+from hieramp_lit.data.reading import SUFFIXES, UnreadableImageError, find_unreadable, is_image_name, read_image
+from hieramp_lit.data.splits import stratified_split
+
+MOST_NAMED = 20
+REMEDY = "Remove or repair the files, or set `data.unreadable: skip` to leave them out."
+
+
+class ImageFile(NamedTuple):
+    """One image and its label.
+
+    Attributes:
+        path: File.
+        label: Class row or cls, as the data module was told.
+    """
+
+    path: Path
+    label: int
+
+
+class FolderSamples:
+    """Image files as a source of batches.
+
+    Args:
+        files: Images and labels.
+        transform: Makes equal squares of them.
+    """
+
+    def __init__(self, files: Sequence[ImageFile], transform: ResizeCrop) -> None:
+        self.files = tuple(files)
+        self._transform = transform
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.files)
+
+    def __getitem__(self, keys: Sequence[SampleKey]) -> ImageBatch:
+        """The batch of these samples.
+
+        Raises:
+            UnreadableImageError: If a file cannot be read; it is named.
+        """
+        images = [torch.from_numpy(self._pixels(key)) for key in keys]
+        return ImageBatch(torch.stack(images), torch.tensor([self.files[key.sample].label for key in keys]))
+
+    def _pixels(self, key: SampleKey) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+        path = self.files[key.sample].path
+        try:
+            image = read_image(path)
+        except UnreadableImageError as error:
+            raise UnreadableImageError(f"Cannot read an image: {error}. {REMEDY}") from error
+        return np.ascontiguousarray(np.asarray(self._transform(image, key)).transpose(2, 0, 1))
+
+
+class ImageFolderDataModule(ImageDataModule):
+    """Images in folders: ``train/CLASS/….jpg``. Any size, any common format, see `read_image`.
+
+    Training images: short side to `short_side`, random crop, as in the reference; validation images: centre crop.
+
+    Args:
+        train: Folder with one sub-folder of images per class (images may lie deeper in it).
+        val: The same for validation; null holds out `val_fraction` of the training images, of each class in proportion.
+        image_size: Side of the square images in pixels; the tokenizer's.
+        val_fraction: Share of the training images to hold out where `val` is null, above 0 and below 1.
+        short_side: Short side before the crop: `var` (1.125 × `image_size`, the reference's tuning), `evaluation`
+            (``image_size // 7 · 8``, the students' validation) or a number of pixels.
+        flip: Mirror every other training image; the reference's tuning does not.
+        classes: Class list: a classes.json, another folder, or null for the sub-folders of `train` in sorted order.
+            Folders are found in it by WordNet id or name. Give one where the generator knows more classes than the
+            folder has.
+        label: `row`, what generators take (row of the label embedding), or `cls`, what students learn (0, 1, …).
+        unreadable: `error` stops with the names of the files that cannot be read; `skip` leaves them out and warns with
+            their number and names.
+        check: Decode every file once before training, so that unreadable ones are known. Without, an unreadable file
+            stops the run when its turn comes; `skip` needs the check. Takes minutes for a million images.
+        batch_size: Images per batch and device.
+        num_workers: Processes that decode, per device; 0 decodes in the main process. Batches do not depend on it.
+        seed: Decides order, crops and the held-out images.
+
+    Raises:
+        ValueError: If a number or word is out of range, a folder is missing or holds no images, or a folder's class is
+            not in the class list.
+        UnreadableImageError: If files cannot be read and `unreadable` is `error`.
+    """
+
+    def __init__(
+        self,
+        train: str,
+        val: str | None = None,
+        image_size: int = 256,
+        val_fraction: float = 0.1,
+        short_side: Literal["var", "evaluation"] | int = "var",
+        flip: bool = False,
+        classes: str | None = None,
+        label: Literal["row", "cls"] = "row",
+        unreadable: Literal["error", "skip"] = "error",
+        check: bool = True,
+        batch_size: int = 64,
+        num_workers: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, num_workers, seed)
+        if not 0 < val_fraction < 1:
+            raise ValueError(f"data.val_fraction={val_fraction}: expected a share above 0 and below 1.")
+        if label not in ("row", "cls") or unreadable not in ("error", "skip"):
+            raise ValueError(
+                f"data.label={label!r}, data.unreadable={unreadable!r}: expected 'row' or 'cls', and 'error' or 'skip'."
+            )
+        if unreadable == "skip" and not check:
+            raise ValueError("data.unreadable='skip' needs `data.check: true`: what to skip must be known beforehand.")
+        sides = {"var": var_short_side(image_size), "evaluation": evaluation_short_side(image_size)}
+        if isinstance(short_side, str) and short_side not in sides:
+            raise ValueError(f"data.short_side={short_side!r}: expected {', '.join(sides)} or a number of pixels.")
+        side = sides[short_side] if isinstance(short_side, str) else short_side
+        self._train_transform = ResizeCrop(image_size, side, random=True, flip=flip, seed=seed)
+        self._val_transform = ResizeCrop(image_size, side)
+        self._train_root = Path(train).expanduser()
+        self._val_root = Path(val).expanduser() if val is not None else None
+        self._val_fraction = val_fraction
+        self._label = label
+        self._unreadable = unreadable
+        self._check = check
+        self.classes = load_classes(classes) if classes is not None else ClassList.from_folder(self._train_root)
+        self._files: tuple[list[ImageFile], list[ImageFile]] | None = None
+
+    def setup(self, stage: str) -> None:
+        """List the files, check them, and split them, once."""
+        if self._files is not None:
+            return
+        train = self._readable(list_images(self._train_root, self.classes, self._label))
+        if self._val_root is not None:
+            self._files = train, self._readable(list_images(self._val_root, self.classes, self._label))
+            return
+        labels = [file.label for file in train]
+        held_out = max(1, round(self._val_fraction * len(train)))
+        kept, out = stratified_split(labels, held_out, "folder", self.seed)
+        self._files = [train[i] for i in kept], [train[i] for i in out]
+
+    def train_samples(self) -> FolderSamples:
+        """Training images, cropped at random."""
+        return FolderSamples(self._listed[0], self._train_transform)
+
+    def val_samples(self) -> FolderSamples:
+        """Validation images, cropped in the centre."""
+        return FolderSamples(self._listed[1], self._val_transform)
+
+    def test_samples(self) -> FolderSamples:
+        """The validation images."""
+        return self.val_samples()
+
+    @property
+    def _listed(self) -> tuple[list[ImageFile], list[ImageFile]]:
+        if self._files is None:
+            raise RuntimeError("Call `setup` before asking for images; a Trainer does.")
+        return self._files
+
+    def _readable(self, files: list[ImageFile]) -> list[ImageFile]:
+        if not self._check:
+            return files
+        rank_zero_info(f"Checking {len(files)} images (`data.check: false` does without) …")
+        reasons = find_unreadable([file.path for file in files])
+        if not reasons:
+            return files
+        named = "\n".join(f"  {reason}" for reason in list(reasons.values())[:MOST_NAMED])
+        more = f"\n  … and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
+        found = f"{len(reasons)} of {len(files)} images cannot be read:\n{named}{more}"
+        if self._unreadable == "error":
+            raise UnreadableImageError(f"{found}\n{REMEDY}")
+        if len(reasons) == len(files):
+            raise UnreadableImageError(f"{found}\nNothing is left to train on.")
+        rank_zero_warn(f"{found}\nThey are left out.")
+        return [file for file in files if file.path not in reasons]
+
+
+def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"]) -> list[ImageFile]:
+    """All images below the class folders of `root`, in sorted order.
+
+    Args:
+        root: Folder with one sub-folder per class.
+        classes: Where to find each sub-folder's class, by WordNet id or name.
+        label: Which number of the class to take.
+
+    Raises:
+        ValueError: If a sub-folder is in no class, or one holds no images.
+    """
+    by_name = {entry.name: entry for entry in classes.entries}
+    by_name |= {entry.wnid: entry for entry in classes.entries if entry.wnid is not None}
+    names = ClassList.from_folder(root).names
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise ValueError(
+            f"{root}: {len(unknown)} folders are in no class of the class list: {unknown[:12]}. "
+            f"The classes are {list(by_name)[:12]} … Rename the folders or give another `data.classes`."
+        )
+    files: list[ImageFile] = []
+    for name in names:
+        number = getattr(by_name[name], label)
+        found = [ImageFile(path, number) for path in sorted((root / name).rglob("*")) if is_image_name(path)]
+        if not found:
+            raise ValueError(f"{root / name} holds no images. Known kinds: {' '.join(sorted(SUFFIXES))}.")
+        files += found
+    return files

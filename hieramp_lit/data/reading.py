@@ -1,0 +1,98 @@
+"""Reading image files of any kind as 8-bit RGB, or saying which cannot be read."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Files that count as images, in lower case; others in a class folder are left alone."""
+
+SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow's decoders raise on damaged files."""
+
+
+class UnreadableImageError(ValueError):
+    """A file that should be an image and cannot be read as one; the message names it."""
+
+
+def read_image(path: Path) -> Image.Image:
+    """Read a file as 8-bit RGB, upright.
+
+    The camera's rotation (EXIF) is applied. Transparent pixels are laid on white. Grey, palette, CMYK and other colours
+    become RGB; 16-bit grey is scaled to 8 bits. Of an animation the first frame is taken.
+
+    Args:
+        path: File of a kind in `SUFFIXES`.
+
+    Raises:
+        UnreadableImageError: If the file is no image, is cut short or damaged, or has pixels without a known white
+            (32-bit integers above 65535, floats).
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return _to_rgb(_upright(image))
+    except DAMAGE as error:
+        raise UnreadableImageError(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
+    """Decode every file, on all cores, and return the reason for each that cannot be read, in the order of `paths`."""
+
+    def reason(path: Path) -> str | None:
+        try:
+            read_image(path)
+        except UnreadableImageError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor() as pool:
+        return {path: why for path, why in zip(paths, pool.map(reason, paths), strict=True) if why is not None}
+
+
+def is_image_name(path: Path) -> bool:
+    """Whether a file counts as an image by its name; hidden files do not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except DAMAGE:  # broken metadata around whole pixels
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in SIXTEEN_BIT:
+        return _sixteen_bit_grey(image)
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no defined white; convert the file to 8 or 16 bits")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _sixteen_bit_grey(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion of 16 to 8 bits clips at 255 instead of scaling
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
+        raise ValueError("32-bit integer pixels have no defined white; convert the file to 8 or 16 bits")
+    grey = ((pixels + 128) // 257).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

@@ -91,10 +91,13 @@ def decode_image(content: bytes) -> NDArray[np.uint8]:
     """Decode an image field to RGB, uint8, shape ``(H, W, 3)``.
 
     Raises:
-        OSError: If the bytes are no image or end too early.
+        ValueError: If the bytes are no image or end too early.
     """
-    with Image.open(io.BytesIO(content)) as image:
-        return np.array(image.convert("RGB"))
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.array(image.convert("RGB"))
+    except Exception as error:  # damaged bytes make Pillow raise OSError, SyntaxError, struct.error and others
+        raise ValueError(f"no readable image: {error}") from error
 
 
 def encode_array(array: NDArray[Any]) -> bytes:
@@ -110,7 +113,10 @@ def decode_array(content: bytes) -> NDArray[Any]:
     Raises:
         ValueError: If the bytes are no array, or need pickle, which is refused.
     """
-    array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # a damaged header makes numpy raise ValueError, EOFError, TokenError and others
+        raise ValueError(f"no readable array: {error}") from error
     return array
 
 

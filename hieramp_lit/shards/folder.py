@@ -108,7 +108,7 @@ def read_sidecar(path: Path) -> ShardRecord:
     try:
         return ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
     except ValueError as error:
-        raise ShardError(f"{path} is no sidecar: {error} Delete it, and generate again.") from error
+        raise ShardError(f"{path} is no sidecar ({error}). Delete it and run the set's `hieramp predict` again.") from error
 
 
 def _stored_identity(folder: Path) -> dict[str, Any] | None:

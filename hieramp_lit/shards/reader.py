@@ -180,7 +180,7 @@ def decode_sample(key: str, fields: dict[str, bytes], file: str) -> ShardSample:
             tokens=decode_array(fields[TOKENS]) if TOKENS in fields else None,
             saliency=decode_array(fields[SALIENCY]) if SALIENCY in fields else None,
         )
-    except (ValueError, OSError, EOFError, SyntaxError) as error:  # SyntaxError is Pillow's for broken PNG chunks
+    except ValueError as error:
         raise ShardError(f"{file}: sample {key} cannot be decoded ({error}). {_REMAKE}") from error
 
 

@@ -50,10 +50,10 @@ class ShardRecord:
         """
         kinds = {name: field.type for name, field in cls.__dataclass_fields__.items()}
         if not isinstance(value, dict) or set(value) != set(kinds):
-            raise ValueError(f"{source}: expected the fields {sorted(kinds)}. Delete the file and generate again.")
+            raise ValueError(f"{source}: expected the fields {sorted(kinds)}.")
         wrong = [name for name, kind in kinds.items() if type(value[name]) is not kind]
         if wrong:
-            raise ValueError(f"{source}: wrong type in {', '.join(wrong)}. Delete the file and generate again.")
+            raise ValueError(f"{source}: wrong type in {', '.join(wrong)}.")
         return cls(**value)
 
 

@@ -30,7 +30,7 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
                 + "\nGive another `output`, or delete the folder to make the set anew."
             )
         return
-    foreign = sorted(path.name for path in _shard_files(folder))
+    foreign = sorted(path.name for path in _shard_files(folder) if not _belongs_to(path, identity))
     if foreign:
         raise ShardError(
             f"output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither {MANIFEST} "
@@ -108,7 +108,9 @@ def read_sidecar(path: Path) -> ShardRecord:
     try:
         return ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
     except ValueError as error:
-        raise ShardError(f"{path} is no sidecar ({error}). Delete it and run the set's `hieramp predict` again.") from error
+        raise ShardError(
+            f"{path} is no sidecar ({error}). Delete it and run the set's `hieramp predict` again."
+        ) from error
 
 
 def _stored_identity(folder: Path) -> dict[str, Any] | None:
@@ -126,6 +128,11 @@ def _stored_identity(folder: Path) -> dict[str, Any] | None:
 
 def _shard_files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*.tar") if parse_shard_name(path.name) is not None]
+
+
+def _belongs_to(tar: Path, identity: Mapping[str, Any]) -> bool:
+    sidecar = tar.with_suffix(".json")
+    return sidecar.is_file() and read_sidecar(sidecar).identity_hash == identity_hash(identity)
 
 
 def _is_ours(name: str) -> bool:

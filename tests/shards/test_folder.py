@@ -73,6 +73,13 @@ def test_shards_of_unknown_origin_are_not_overwritten(tmp_path: Path) -> None:
         check_folder(tmp_path, IDENTITY)
 
 
+def test_shards_whose_sidecars_tell_of_this_set_need_no_manifest(tmp_path: Path) -> None:
+    write_shard(tmp_path, 0)
+    check_folder(tmp_path, IDENTITY)
+    with pytest.raises(ShardError, match="unknown origin"):
+        check_folder(tmp_path, OTHER)
+
+
 def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "set").write_text("")
     with pytest.raises(ShardError, match="is a file"):

@@ -1,17 +1,20 @@
 """Every shipped configuration is a test case: it parses, repeats itself, refuses what it does not know, and runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
-from hieramp_lit.checkpoints import read_tensors
+from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.cli import main
 from hieramp_lit.data.digits import load_digits_split
 from hieramp_lit.report import results
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.students import create_student
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {"tokenizer": "fit", "token_tuning": "fit", "student": "fit", "generate": "predict"}
@@ -84,51 +87,75 @@ def real_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Somebody's own images: train/ and val/ with a folder for each of ten classes, two images in each."""
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Somebody's own images, a folder for each of ten classes, as arguments of the data module."""
     root = tmp_path_factory.mktemp("images")
-    for part, split in (("train", "train"), ("val", "test")):
-        images, labels = load_digits_split(split)
+    for part in ("train", "test"):
+        images, labels = load_digits_split(part)
         for label in range(10):
-            folder = root / part / f"digit_{label}"
+            folder = root / part / str(label)
             folder.mkdir(parents=True)
             for index, image in enumerate(images[labels == label][:2]):
                 Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{index}.png")
-    return root
+    return {"train": str(root / "train"), "val": str(root / "test"), "image_size": 32, "num_workers": 0}
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A teacher that knows nothing, as argument of the task."""
+    path = tmp_path_factory.mktemp("weights") / "teacher.safetensors"
+    torch.manual_seed(0)
+    save(path, create_student("convnet3", 10, 32).state_dict())
+    return {"architecture": "convnet3", "checkpoint": str(path)}
+
+
+@pytest.fixture
+def tiny_inputs(
+    tiny_tokenizer: Path, tiny_var: Path, real_set: Path, image_folder: dict[str, Any], teacher: dict[str, Any]
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Tiny files and folders in place of those that a configuration names."""
+
+    def exchange(shipped: dict[str, Any]) -> dict[str, Any]:
+        model, data = shipped["model"]["init_args"], shipped["data"]
+        own_data = {
+            "DigitsDataModule": {},
+            "ImageFolderDataModule": image_folder,
+            "GenerationPlan": {"classes": "digits", "images_per_class": 1},
+            "ShardDataModule": {"path": str(real_set), "image_size": 32},
+        }
+        new_model: dict[str, Any] = {}
+        new_data = dict(own_data[data["class_path"]])
+        if "tokenizer" in model:
+            new_model["tokenizer"] = {"checkpoint": str(tiny_tokenizer)}
+            if model["checkpoint"] is not None:
+                new_model["checkpoint"] = str(tiny_var)
+        if model.get("teacher"):
+            new_model["teacher"] = teacher
+        if "image_size" in model:
+            new_model["image_size"] = 32
+        if "validation" in data["init_args"] and isinstance(data["init_args"]["validation"], dict):
+            new_data["validation"] = {"init_args": own_data[data["init_args"]["validation"]["class_path"]]}
+        return {"model": {"init_args": new_model}, "data": {"init_args": new_data}}
+
+    return exchange
 
 
 @pytest.mark.parametrize("config", BASES, ids=_name)
 def test_runs_on_the_cpu_in_seconds(
     config: Path,
-    tiny_tokenizer: Path,
-    tiny_var: Path,
-    real_set: Path,
-    image_folder: Path,
+    tiny_inputs: Callable[[dict[str, Any]], dict[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The configuration itself, made small by tests/tiny, with its input files exchanged for tiny ones."""
     monkeypatch.chdir(tmp_path)
     shipped = yaml.safe_load(config.read_text())
-    model, data = shipped["model"]["init_args"], shipped["data"]
-    exchanged: dict[str, Any] = {"model": {"init_args": {}}, "data": {"init_args": {}}}
-    if "tokenizer" in model:
-        exchanged["model"]["init_args"]["tokenizer"] = {"checkpoint": str(tiny_tokenizer)}
-        if model["checkpoint"] is not None:
-            exchanged["model"]["init_args"]["checkpoint"] = str(tiny_var)
-    match data["class_path"]:
-        case "GenerationPlan":
-            exchanged["data"]["init_args"] |= {"classes": "digits", "images_per_class": 1, "class_subset": None}
-        case "ShardDataModule":
-            exchanged["data"]["init_args"]["path"] = str(real_set)
-        case "ImageFolderDataModule":
-            exchanged["data"]["init_args"]["root"] = str(image_folder)
-    inputs = Path("inputs.yaml")
-    inputs.write_text(yaml.safe_dump(exchanged))
+    Path("inputs.yaml").write_text(yaml.safe_dump(tiny_inputs(shipped)))
     tiny = ROOT / "tests" / "tiny" / f"{config.parent.name}.yaml"
     command = COMMANDS[config.parent.name]
-    main([command, "--config", str(config), "--config", str(tiny), "--config", str(inputs)])
+    main([command, "--config", str(config), "--config", str(tiny), "--config", "inputs.yaml"])
 
+    model = shipped["model"]["init_args"]
     if command == "predict":
         made = ShardSet.open(Path(model["output"]))
         assert len(made) == 10

@@ -48,7 +48,23 @@ def main(args: Sequence[str], prog: str) -> None:
     Raises:
         SystemExit: With a stage's exit code if it fails, 130 if the user interrupts.
     """
-    cores = len(os.sched_getaffinity(0))
+    options = build_parser(prog).parse_args(args)
+    console = Console()
+    try:
+        run_demo(options.out, options.seeds, options.workers, max(1, _cores() // options.workers), console)
+    except StageError as error:
+        lines = error.log.read_text(errors="replace").splitlines() if error.log.is_file() else []
+        sys.stderr.write(
+            "\n".join(["", *lines[-_LAST_LINES:], "", f"error: {error}", f"Whole output: {error.log}", ""])
+        )
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. The same command goes on from here.\n")
+        sys.exit(130)
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The command's arguments."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Run the main path on handwritten digits, in a checkout: tune class tokens into the small VAR that "
@@ -60,21 +76,9 @@ def main(args: Sequence[str], prog: str) -> None:
         "--seeds", type=_at_least_one, default=5, help="draws of each set, each with its own student (default: 5)"
     )
     parser.add_argument(
-        "--workers", type=_at_least_one, default=min(4, cores), help="stages side by side (default: %(default)s)"
+        "--workers", type=_at_least_one, default=min(4, _cores()), help="stages side by side (default: %(default)s)"
     )
-    options = parser.parse_args(args)
-    console = Console()
-    try:
-        run_demo(options.out, options.seeds, options.workers, max(1, cores // options.workers), console)
-    except StageError as error:
-        lines = error.log.read_text(errors="replace").splitlines() if error.log.is_file() else []
-        sys.stderr.write(
-            "\n".join(["", *lines[-_LAST_LINES:], "", f"error: {error}", f"Whole output: {error.log}", ""])
-        )
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. The same command goes on from here.\n")
-        sys.exit(130)
+    return parser
 
 
 def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console) -> None:
@@ -200,6 +204,10 @@ def _table(cells: dict[str, Result], seeds: int) -> Table:
 def _mean_and_deviation(cell: Result, measure: str) -> str:
     mean, deviation = cell["summary"]["mean"][measure], cell["summary"]["std_sample"][measure]
     return f"{100 * mean:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))  # those that this process may use, also in a container
 
 
 def _at_least_one(text: str) -> int:

@@ -21,6 +21,12 @@ def main(args: Sequence[str], prog: str) -> None:
         args: Arguments after the command's name.
         prog: How the user called it, for the help text.
     """
+    options = build_parser(prog).parse_args(args)
+    export_weights(options.checkpoint, options.out, options.part)
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The command's arguments."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Write the VAR or the tokenizer of a checkpoint under its published names, in float32.",
@@ -35,8 +41,7 @@ def main(args: Sequence[str], prog: str) -> None:
     parser.add_argument(
         "--part", choices=PARTS, help="what to write, where CHECKPOINT holds both (default: what it holds)"
     )
-    options = parser.parse_args(args)
-    export_weights(options.checkpoint, options.out, options.part)
+    return parser
 
 
 def export_weights(checkpoint: str, out: Path, part: str | None = None) -> None:

@@ -20,7 +20,7 @@ COMMANDS = {
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
     "export-weights": "Write the VAR or tokenizer of a checkpoint under its published names (.pth or .safetensors).",
 }
-"""Every other command: `hieramp_lit.commands.NAME` (``-`` as ``_``) has ``main(args, prog)``, ``build_parser(prog)``."""
+"""The others: `hieramp_lit.commands.NAME` (``-`` as ``_``) has ``main(args, prog)`` and ``build_parser(prog)``."""
 
 DEBUG_VARIABLE = "HIERAMP_DEBUG"
 

@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted(folder.parent.name for folder in PACKAGE.glob("*/__init__.py"))
 
 LEVELS = {
-    0: {"seeds", "files", "checkpoints", "schedules", "var", "amplify", "losses", "students", "shards", "assets"},
+    0: {"seeds", "files", "checkpoints", "optimization", "var", "amplify", "losses", "students", "shards", "assets"},
     1: {"generate", "data", "metrics", "analysis", "report"},
     2: {"callbacks", "tasks"},
     3: {"commands", "cli", "lightning_cli", "__main__", "__init__"},

@@ -1,0 +1,47 @@
+"""Runs that kill themselves with SIGKILL at a chosen moment, in a process of their own."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.shards.making import NoiseGenerator, make_set
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.callbacks.killing"])  # imports torch and Lightning once for all runs
+
+
+def run_and_kill(folder: Path, *, file_operation: int | None = None, call: int | None = None) -> int | None:
+    """Make the set of `make_set` and die before a file operation in the folder or before a call of the generator.
+
+    Args:
+        folder: The set.
+        file_operation: Number of the opening for writing, renaming or removing to die before.
+        call: Number of the generator's call to die in.
+
+    Returns:
+        The exit code: ``-SIGKILL`` if the run was killed, 0 if it ended before that.
+    """
+    process = _processes.Process(target=_run, args=(str(folder), file_operation, call))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _run(folder: str, file_operation: int | None, call: int | None) -> None:
+    count = 0
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal count
+        if event not in {"open", "os.rename", "os.remove"} or not str(arguments[0]).startswith(folder):
+            return
+        if event == "open" and not int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+            return
+        if count == file_operation:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+
+    sys.addaudithook(watch)
+    make_set(Path(folder), NoiseGenerator(kill_at=call), save_saliency=True)

@@ -1,0 +1,97 @@
+"""kill -9 at any moment, then the same command: the set is byte-identical to an uninterrupted one."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hieramp_lit.data import GenerationPlan
+from hieramp_lit.shards import ShardError, ShardSet
+from hieramp_lit.tasks import AmplifiedGeneration
+from hieramp_lit.var import Tokenizer
+from tests.callbacks.killing import run_and_kill
+from tests.shards.making import NoiseGenerator, contents, make_set, quiet_trainer
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The uninterrupted set."""
+    folder = tmp_path_factory.mktemp("whole") / "set"
+    make_set(folder, save_saliency=True)
+    return contents(folder)
+
+
+def check_what_is_left(folder: Path, whole: dict[str, bytes]) -> None:
+    """Whatever has its final name is whole, and only a whole set can be opened."""
+    left = contents(folder) if folder.exists() else {}
+    for name, content in left.items():
+        assert name.startswith(".") or content == whole[name], name
+    if "manifest.json" not in left:
+        with pytest.raises(ShardError, match="not a finished"):
+            ShardSet.open(folder)
+    else:
+        ShardSet.open(folder).verify()
+
+
+@pytest.mark.slow
+def test_killed_before_any_file_operation(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    for operation in itertools.count():
+        folder = tmp_path / str(operation)
+        if run_and_kill(folder, file_operation=operation) == 0:
+            break
+        check_what_is_left(folder, whole)
+        make_set(folder, save_saliency=True)
+        assert contents(folder) == whole, f"killed before file operation {operation}"
+    # Claim, four shards and five index files, each opened and renamed, sidecars too; the claim's removal.
+    assert operation >= 2 * (1 + 4 * 2 + 5) + 1
+    assert contents(folder) == whole
+
+
+@pytest.mark.parametrize("call", [0, 1, 3, 6])
+def test_killed_in_the_generator(tmp_path: Path, whole: dict[str, bytes], call: int) -> None:
+    folder = tmp_path / "set"
+    assert run_and_kill(folder, call=call) == -signal.SIGKILL
+    check_what_is_left(folder, whole)
+    again = NoiseGenerator()
+    make_set(folder, again, save_saliency=True)
+    assert contents(folder) == whole
+    assert len(again.made) == 20 - 6 * (call // 2)
+
+
+def test_killed_again_and_again(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    folder = tmp_path / "set"
+    for operation in (12, 9, 7, 20):
+        run_and_kill(folder, file_operation=operation)
+        check_what_is_left(folder, whole)
+    make_set(folder, save_saliency=True)
+    assert contents(folder) == whole
+
+
+@pytest.mark.slow
+def test_the_command_killed_from_outside(tmp_path: Path, tiny_var: Path, tiny_tokenizer: Path) -> None:
+    folder = tmp_path / "set"
+    command = [
+        *(sys.executable, "-m", "hieramp_lit", "predict", "--trainer.accelerator=cpu", "--trainer.logger=false"),
+        *("--model=AmplifiedGeneration", f"--model.checkpoint={tiny_var}", f"--model.output={folder}"),
+        f"--model.tokenizer.checkpoint={tiny_tokenizer}",
+        *("--data=GenerationPlan", "--data.classes=digits", "--data.images_per_class=40"),
+        *("--data.shard_size=20", "--data.batch_size=4"),
+    ]
+    quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for shards in (2, 11):  # of 20
+        process = subprocess.Popen(command, **quiet)
+        while process.poll() is None and len(list(folder.glob("train-*.json"))) < shards:
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+        assert not (folder / "manifest.json").exists()
+    subprocess.run(command, check=True, **quiet)
+    task = AmplifiedGeneration(str(tiny_var), Tokenizer(str(tiny_tokenizer)), str(tmp_path / "whole"))
+    quiet_trainer().predict(task, GenerationPlan("digits", images_per_class=40, shard_size=20, batch_size=4))
+    assert contents(folder) == contents(tmp_path / "whole")
+    ShardSet.open(folder).verify()

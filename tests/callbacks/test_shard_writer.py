@@ -231,13 +231,11 @@ def test_saliency_without_maps_is_an_error_that_names_the_key(tmp_path: Path) ->
         make_set(tmp_path / "set", Plain(), save_saliency=True)
 
 
-def test_says_where_the_set_is_and_what_it_holds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    log = logging.getLogger("lightning.pytorch")
-    log.addHandler(caplog.handler)
-    try:
-        make_set(tmp_path / "set")
-    finally:
-        log.removeHandler(caplog.handler)
+def test_says_where_the_set_is_and_what_it_holds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
+    make_set(tmp_path / "set")
     assert f"The set is complete: {tmp_path / 'set'}" in caplog.text
     assert "20 images: 10 classes × 2 images by noise, seed 0" in caplog.text
     assert "20 of 20 images, 4 of 4 shards" in caplog.text

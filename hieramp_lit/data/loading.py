@@ -1,8 +1,10 @@
 """Loaders whose batches are a function of (seed, epoch) and of nothing else.
 
-They shard over ranks by themselves and a fit that was killed in mid-epoch goes on with the batches it had not seen.
+They shard over ranks by themselves, and a fit that was killed in mid-epoch goes on with the batches it had not seen.
 Lightning asks any loader with ``state_dict`` and ``load_state_dict`` for its place when it writes a checkpoint; these
-loaders know their length, so that it fetches no batch ahead and the place is exact.
+loaders know their length, so that it fetches no batch ahead and the place is exact. It gives the place back too late,
+though, where the number of steps was asked for before (``Trainer.estimated_stepping_batches``, as schedules do);
+`ImageDataModule` therefore keeps the place as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,10 +40,15 @@ class Samples(Protocol):
 
 
 class TrainLoader:
-    """Shuffled batches, the same number on every rank; the place in the epoch can be saved and restored.
+    """An endless stream of shuffled batches, walked in pieces; the place in it can be saved and restored.
 
     Each epoch is a permutation drawn from (seed, epoch), cut into global batches of ``batch_size × world_size``; each
     rank takes its part of each. The last, incomplete global batch is left out, other samples in each epoch.
+
+    One iteration gives ``len(loader)`` batches from the current place on: a whole epoch, unless the last iteration was
+    left early. The loader counts epochs itself and does not hear the trainer's number (``set_epoch``): that counts one
+    too many when a fit with ``max_steps`` is resumed from the end of an epoch, and starts over where
+    ``limit_train_batches`` cuts epochs short.
 
     Args:
         samples: Where batches come from.
@@ -86,28 +93,15 @@ class TrainLoader:
         return self._num_samples // (self._batch_size * self._world_size)
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        """The rest of the current epoch; a whole one unless a place in it was restored."""
-        if self._batch >= len(self):
-            self._start(self._epoch + 1)
-        self._remaining.batches = self._keys(self._epoch)[self._batch :]
+        """As many batches as an epoch has, from the current place on."""
+        ahead = self._keys(self._epoch)[self._batch :]
+        self._remaining.batches = ahead + self._keys(self._epoch + 1)[: self._batch]
         for batch in self._loader:
-            self._batch += 1
+            self._epoch, self._batch = self._following()
             yield batch
 
-    @property
-    def sampler(self) -> "TrainLoader":
-        """Itself: Lightning calls ``loader.sampler.set_epoch`` at the start of each epoch."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Go to the start of `epoch`, unless the loader is in it or past it already."""
-        if epoch > self._epoch:
-            self._start(epoch)
-
     def state_dict(self) -> dict[str, int]:
-        """The place: batches of the epoch that were handed out, and what their content depends on."""
-        if self._batch >= len(self):
-            return {"epoch": self._epoch + 1, "batch": 0, **self._layout()}
+        """The place, and what the batches from there on depend on."""
         return {"epoch": self._epoch, "batch": self._batch, **self._layout()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -125,8 +119,8 @@ class TrainLoader:
             )
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
 
-    def _start(self, epoch: int) -> None:
-        self._epoch, self._batch = epoch, 0
+    def _following(self) -> tuple[int, int]:
+        return (self._epoch, self._batch + 1) if self._batch + 1 < len(self) else (self._epoch + 1, 0)
 
     def _layout(self) -> dict[str, int]:
         return {

@@ -1,6 +1,7 @@
 """What our image data modules share: loaders that shard over ranks by themselves and resume in mid-epoch."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
@@ -27,6 +28,8 @@ class ImageDataModule(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
+        self._train_loader: TrainLoader | None = None
+        self._place: dict[str, Any] | None = None
 
     @abstractmethod
     def train_samples(self) -> Samples:
@@ -41,10 +44,13 @@ class ImageDataModule(LightningDataModule, ABC):
         """Test images, as they are."""
 
     def train_dataloader(self) -> TrainLoader:
-        """Shuffled batches of the training images."""
-        return TrainLoader(
-            self.train_samples(), self.batch_size, self.seed, self._rank, self._world_size, self.num_workers
-        )
+        """Shuffled batches of the training images, from the place in a checkpoint that is being resumed."""
+        samples = self.train_samples()
+        loader = TrainLoader(samples, self.batch_size, self.seed, self._rank, self._world_size, self.num_workers)
+        if self._place is not None:
+            loader.load_state_dict(self._place)
+        self._train_loader = loader
+        return loader
 
     def val_dataloader(self) -> EvaluationLoader:
         """Every validation image once."""
@@ -53,6 +59,14 @@ class ImageDataModule(LightningDataModule, ABC):
     def test_dataloader(self) -> EvaluationLoader:
         """Every test image once."""
         return self._evaluation(self.test_samples())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place of the training loader, for checkpoints."""
+        return {"train_loader": self._train_loader.state_dict()} if self._train_loader is not None else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the place for the next training loader; Lightning asks for that one afterwards."""
+        self._place = state_dict.get("train_loader")
 
     def _evaluation(self, samples: Samples) -> EvaluationLoader:
         return EvaluationLoader(samples, self.batch_size, self._rank, self._world_size, self.num_workers)

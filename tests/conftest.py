@@ -27,8 +27,9 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _leave_no_trace() -> Iterator[None]:
-    """Give every test the same random state and take back what it did to the process."""
+def _leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give every test the same random state and a folder to work in, and take back what it did to the process."""
+    monkeypatch.chdir(tmp_path)
     environment = dict(os.environ)
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
     deterministic, dtype = torch.are_deterministic_algorithms_enabled(), torch.get_default_dtype()

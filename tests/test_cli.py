@@ -88,8 +88,7 @@ BASE = {
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.chdir(tmp_path)
+def config() -> str:
     Knob.seen.clear()
     Path("config.yaml").write_text(yaml.safe_dump(BASE))
     return "config.yaml"

@@ -131,6 +131,10 @@ def tiny_inputs(
                 new_model["checkpoint"] = str(tiny_var)
         if model.get("teacher"):
             new_model["teacher"] = teacher
+        if model.get("generator", {}).get("init_args", {}).get("data", {}).get("class_path") == "FolderImages":
+            folder = {"root": image_folder["train"], "image_size": 32}
+            new_model["generator"] = {"init_args": {"data": {"init_args": folder}}}
+            new_data["classes"] = image_folder["train"]
         if "image_size" in model:
             new_model["image_size"] = 32
         if "validation" in data["init_args"] and isinstance(data["init_args"]["validation"], dict):
@@ -144,11 +148,8 @@ def tiny_inputs(
 def test_runs_on_the_cpu_in_seconds(
     config: Path,
     tiny_inputs: Callable[[dict[str, Any]], dict[str, Any]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The configuration itself, made small by tests/tiny, with its input files exchanged for tiny ones."""
-    monkeypatch.chdir(tmp_path)
     shipped = yaml.safe_load(config.read_text())
     Path("inputs.yaml").write_text(yaml.safe_dump(tiny_inputs(shipped)))
     tiny = ROOT / "tests" / "tiny" / f"{config.parent.name}.yaml"

@@ -32,8 +32,7 @@ trainer:
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _configurations() -> None:
     Path("config.yaml").write_text(CONFIG)
     Path("both.yaml").write_text(BOTH_LOGGERS)
 

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hieramp_lit.data.classes import ClassEntry, ClassList
+from hieramp_lit.data.image_folder import ImageFolderDataModule
+from hieramp_lit.data.reading import UnreadableImageError
+
+
+def fill(root, counts, size=(20, 16)):
+    """One folder per class; each image has one colour, which no other image has."""
+    rng = np.random.default_rng(0)
+    for name, count in counts.items():
+        (root / name / "deeper").mkdir(parents=True)
+        for i in range(count):
+            folder = root / name / "deeper" if i % 2 else root / name
+            Image.new("RGB", size, tuple(rng.integers(10, 256, 3).tolist())).save(folder / f"{i}.png")
+    return str(root)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return fill(tmp_path / "train", {"dog": 12, "cat": 8})
+
+
+def module(train, **arguments):
+    data = ImageFolderDataModule(train, **{"image_size": 8, "batch_size": 4, "num_workers": 0, **arguments})
+    data.setup("fit")
+    return data
+
+
+def collect(loader):
+    batches = list(loader)
+    return torch.cat([batch.image for batch in batches]), torch.cat([batch.label for batch in batches])
+
+
+def test_a_share_of_each_class_is_held_out(folder):
+    data = module(folder, val_fraction=0.25)
+    train, val = data.train_samples(), data.val_samples()
+    assert [sorted(f.label for f in s.files) for s in (train, val)] == [[0] * 6 + [1] * 9, [0] * 2 + [1] * 3]
+    assert not {file.path for file in train.files} & {file.path for file in val.files}
+
+
+def test_a_validation_folder_takes_the_training_folders_classes(folder, tmp_path):
+    val = fill(tmp_path / "val", {"dog": 2})
+    data = module(folder, val=val)
+    assert len(data.train_samples()) == 20
+    images, labels = collect(data.val_dataloader())
+    assert labels.tolist() == [1, 1]
+    assert images.shape == (2, 3, 8, 8)
+    assert images.dtype == torch.uint8
+
+
+def test_batches_do_not_depend_on_workers(folder):
+    images, labels = collect(module(folder).train_dataloader())
+    same_images, same_labels = collect(module(folder, num_workers=2).train_dataloader())
+    assert torch.equal(images, same_images)
+    assert torch.equal(labels, same_labels)
+
+
+def test_labels_are_class_rows_or_the_sets_own_numbers(folder, tmp_path):
+    entries = (
+        ClassEntry(0, 207, None, "dog", 207),
+        ClassEntry(1, 281, None, "cat", 281),
+        ClassEntry(2, 5, None, "ox", 5),
+    )
+    ClassList(entries).write(tmp_path / "classes.json")
+    classes = str(tmp_path / "classes.json")
+    rows, numbers = (module(folder, classes=classes, label=label).train_samples().files for label in ("row", "cls"))
+    assert {(file.path.relative_to(folder).parts[0], file.label) for file in rows} == {("dog", 207), ("cat", 281)}
+    assert {(file.path.relative_to(folder).parts[0], file.label) for file in numbers} == {("dog", 0), ("cat", 1)}
+
+
+def test_folders_are_found_by_wordnet_id_too(tmp_path):
+    train = fill(tmp_path / "train", {"n02102040": 4})
+    ClassList((ClassEntry(0, 217, "n02102040", "English springer", 217),)).write(tmp_path / "classes.json")
+    files = module(train, classes=str(tmp_path / "classes.json")).train_samples().files
+    assert {file.label for file in files} == {217}
+
+
+@pytest.fixture
+def partly_damaged(folder):
+    from pathlib import Path
+
+    names = [Path(folder) / "dog" / "text.png", Path(folder) / "cat" / "cut.jpg"]
+    names[0].write_text("hello")
+    Image.effect_noise((64, 64), 90).save(names[1])
+    names[1].write_bytes(names[1].read_bytes()[:-800])
+    return folder, names
+
+
+def test_unreadable_files_stop_the_run_by_name_and_number(partly_damaged):
+    folder, names = partly_damaged
+    with pytest.raises(UnreadableImageError, match="2 of 22 images cannot be read") as error:
+        module(folder)
+    assert all(str(name) in str(error.value) for name in names)
+    assert "data.unreadable: skip" in str(error.value)
+
+
+def test_unreadable_files_are_left_out_with_a_warning(partly_damaged):
+    folder, names = partly_damaged
+    with pytest.warns(UserWarning, match="2 of 22 images cannot be read") as caught:
+        data = module(folder, unreadable="skip")
+    text = "".join(str(warning.message) for warning in caught)
+    assert all(str(name) in text for name in names)
+    kept = [file.path for samples in (data.train_samples(), data.val_samples()) for file in samples.files]
+    assert len(kept) == 20
+    assert not set(kept) & set(names)
+    images, _ = collect(data.train_dataloader())
+    assert (images.flatten(1).amax(dim=1) > 0).all()  # no black image in silence
+
+
+def test_without_the_check_an_unreadable_file_stops_the_run_when_its_turn_comes(partly_damaged):
+    folder, _ = partly_damaged
+    data = module(folder, check=False, batch_size=1)
+    with pytest.raises(UnreadableImageError, match=r"data\.unreadable: skip"):
+        list(data.train_dataloader()), list(data.val_dataloader())
+
+
+def test_nothing_readable_is_an_error_in_any_case(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.png").write_text("no image")
+    with pytest.raises(UnreadableImageError, match="Nothing is left"):
+        module(str(tmp_path), unreadable="skip")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"val_fraction": 0}, "val_fraction"),
+        ({"label": "wnid"}, "label"),
+        ({"unreadable": "ignore"}, "unreadable"),
+        ({"unreadable": "skip", "check": False}, "check"),
+        ({"short_side": "big"}, "short_side"),
+        ({"short_side": 7}, "short_side"),
+        ({"train": "no/such/folder"}, "classes"),
+    ],
+)
+def test_impossible_settings_name_the_key(folder, wrong, key):
+    with pytest.raises(ValueError, match=key):
+        ImageFolderDataModule(**{"train": folder, "image_size": 8, **wrong})
+
+
+def test_a_folder_in_no_class_and_an_empty_one_are_named(folder, tmp_path):
+    ClassList((ClassEntry(0, 0, None, "dog", None),)).write(tmp_path / "classes.json")
+    with pytest.raises(ValueError, match=r"in no class of the class list: \['cat'\]"):
+        module(folder, classes=str(tmp_path / "classes.json"))
+    (tmp_path / "train" / "ox").mkdir()
+    with pytest.raises(ValueError, match=r"ox holds no images"):
+        module(folder)

@@ -1,0 +1,66 @@
+import pytest
+import torch
+from torch import nn
+
+from hieramp_lit.optimization import lin0, scaled_learning_rate, weight_decay_groups
+
+
+def test_lin0_at_values_computed_by_hand():
+    # 1000 steps: 20 of warm-up, then 980 of which p runs from 0 to 1 in 979 steps; the first 5 % at the peak
+    expected = {
+        0: 0.005,
+        10: 0.005 + 0.995 * 10 / 20,
+        19: 0.005 + 0.995 * 19 / 20,
+        20: 1.0,
+        68: 1.0,  # p = 48 / 979 = 0.04903
+        69: 0.1 + 0.9 * (1 - 49 / 979) / 0.95,  # p = 0.05005
+        509: 0.1 + 0.9 * (1 - 489 / 979) / 0.95,
+        999: 0.1,
+        1000: 0.1,
+        5000: 0.1,
+    }
+    assert {step: lin0(step, 1000) for step in expected} == pytest.approx(expected, rel=1e-12)
+
+
+def test_lin0_meets_the_reference_formula_at_every_step():
+    total, warmup = 250, 5
+    for step in range(total):
+        p = (step - warmup) / (total - 1 - warmup)
+        reference = 0.005 + 0.995 * step / warmup if step < warmup else 1 if p < 0.05 else 0.1 + 0.9 * (1 - p) / 0.95
+        assert lin0(step, total) == pytest.approx(reference, rel=1e-12)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 24, 25, 60])
+def test_lin0_is_positive_and_at_most_the_peak_for_runs_of_any_length(total):
+    factors = [lin0(step, total) for step in range(total + 2)]
+    assert all(0 < factor <= 1 + 1e-12 for factor in factors)
+    assert factors[-1] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("wrong", [{"total_steps": 0}, {"warmup": 1.0}, {"warmup": -0.1}, {"flat": 1.0}])
+def test_lin0_refuses_shares_out_of_range(wrong):
+    with pytest.raises(ValueError, match="lin0"):
+        lin0(0, **{"total_steps": 10, **wrong})
+
+
+def test_the_rate_is_the_base_at_256_images_and_grows_with_them():
+    assert scaled_learning_rate(1e-4, 256) == 1e-4
+    assert scaled_learning_rate(1e-4, 768) == pytest.approx(3e-4)  # the released run
+
+
+def test_groups_hold_every_trainable_parameter_once():
+    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4), nn.LayerNorm(4))
+    net[1].requires_grad_(False)
+    decayed, others = weight_decay_groups(net.named_parameters(), {"0.bias", "2.weight", "2.bias"}, 0.05)
+    assert decayed["params"] == [net[0].weight]
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.05, 0)
+    assert {id(p) for p in others["params"]} == {id(net[0].bias), id(net[2].weight), id(net[2].bias)}
+
+
+def test_an_empty_group_is_left_out_and_nothing_trainable_is_an_error():
+    net = nn.Linear(2, 3, bias=False)
+    (only,) = weight_decay_groups(net.named_parameters(), set(), 0.1)
+    torch.optim.AdamW([only])
+    net.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"model\.trainable"):
+        weight_decay_groups(net.named_parameters(), set(), 0.1)

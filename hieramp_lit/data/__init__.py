@@ -1,7 +1,7 @@
 """Batches, class lists, data modules and the loaders behind them."""
 
 from hieramp_lit.data.augment import Augmentation
-from hieramp_lit.data.bank import BankLoader, ImageBank
+from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank
 from hieramp_lit.data.batches import ImageBatch, PlanBatch
 from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
@@ -12,6 +12,7 @@ from hieramp_lit.data.warp import Warp
 
 __all__ = [
     "Augmentation",
+    "BankBatches",
     "BankLoader",
     "ClassEntry",
     "ClassList",

@@ -69,7 +69,7 @@ class Augmentation:
         ratio = (self.min_ratio, 1 / self.min_ratio)
         height, width = image.shape[-2:]
         crops = sample_crops(len(image), height, width, (self.min_scale, 1.0), ratio, generator)
-        flip_B = torch.rand(len(image), generator=generator) < self.flip
+        flip_B = torch.rand(len(image), generator=generator, dtype=torch.float64) < self.flip
         return resized_crop(image, crops, size, self.antialias, flip_B)
 
 

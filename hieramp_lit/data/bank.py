@@ -80,22 +80,43 @@ def resize_uint8(image_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 
-class BankLoader:
-    """Batches of a bank, in an order that depends on the seed and the epoch alone. Resumable in mid-epoch.
+class BankBatches:
+    """Batches of a bank in its own order, for evaluation.
 
-    Lightning stores `state_dict` in checkpoints and tells the epoch through ``sampler.set_epoch``.
+    Args:
+        bank: Images.
+        batch_size: Images of a batch; the last one may be smaller.
+    """
+
+    def __init__(self, bank: ImageBank, batch_size: int) -> None:
+        self.bank = bank
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.bank) // self.batch_size)
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        for index_B in torch.split(torch.arange(len(self.bank)), self.batch_size):
+            yield self.bank[index_B]
+
+
+class BankLoader:
+    """Shuffled batches of a bank, in an order that depends on the seed and the epoch alone. Resumable in mid-epoch.
+
+    It counts epochs itself; its data module keeps its place in checkpoints.
 
     Args:
         bank: Images.
         batch_size: Images of a batch, on each rank; the last batch of an epoch may be smaller.
-        seed: Seed of the order; None keeps the bank's own order.
+        seed: Seed of the order.
         rank: Which part of every epoch is ours: positions ``rank, rank + world_size, …``.
-        world_size: Number of parts. A last partial round is left out when shuffling, so that ranks stay in step.
+        world_size: Number of parts. A last partial round is left out, so that ranks stay in step.
+
+    Raises:
+        ValueError: If `batch_size` is below 1.
     """
 
-    def __init__(
-        self, bank: ImageBank, batch_size: int, seed: int | None = None, rank: int = 0, world_size: int = 1
-    ) -> None:
+    def __init__(self, bank: ImageBank, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
         if batch_size < 1:
             raise ValueError(f"data.batch_size={batch_size} must be at least 1, or null for the protocol's rule.")
         self.bank = bank
@@ -104,39 +125,29 @@ class BankLoader:
         self.rank = rank
         self.world_size = world_size
         self._epoch = 0
-        self._next_batch = 0
-
-    @property
-    def sampler(self) -> "BankLoader":
-        """Ourselves: where Lightning looks for `set_epoch`."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration gives."""
-        self._epoch = epoch
+        self._batch = 0
 
     def __len__(self) -> int:
-        return -(-len(self._own(torch.arange(len(self.bank)))) // self.batch_size)
+        return len(self._batches(0))
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        order = torch.arange(len(self.bank))
-        if self.seed is not None:
-            order = torch.randperm(len(self.bank), generator=stream("order", self.seed, self._epoch))
-        batches = torch.split(self._own(order), self.batch_size)
-        start, self._next_batch = self._next_batch, 0
-        for number, index_B in enumerate(batches[start:], start + 1):
-            self._next_batch = number % len(batches)
+        """As many batches as an epoch has, from the current place on."""
+        ahead = self._batches(self._epoch)[self._batch :] + self._batches(self._epoch + 1)[: self._batch]
+        for index_B in ahead:
+            self._batch += 1
+            if self._batch == len(ahead):
+                self._epoch, self._batch = self._epoch + 1, 0
             yield self.bank[index_B]
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where the epoch stands."""
-        return {"epoch": self._epoch, "next_batch": self._next_batch}
+    def state_dict(self) -> dict[str, int]:
+        """The place."""
+        return {"epoch": self._epoch, "batch": self._batch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`."""
-        self._epoch, self._next_batch = int(state["epoch"]), int(state["next_batch"])
+        """Go to the place that `state_dict` told."""
+        self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
 
-    def _own(self, order: Tensor) -> Tensor:
-        if self.seed is not None:
-            order = order[: len(order) // self.world_size * self.world_size or len(order)]
-        return order[self.rank :: self.world_size]
+    def _batches(self, epoch: int) -> tuple[Tensor, ...]:
+        order = torch.randperm(len(self.bank), generator=stream("order", self.seed, epoch))
+        own = order[: len(order) // self.world_size * self.world_size][self.rank :: self.world_size]
+        return torch.split(own, self.batch_size)

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from hieramp_lit.data.bank import BankLoader, ImageBank, resize_uint8
+from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank, resize_uint8
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.class_match import match_classes, relabel
 from hieramp_lit.data.classes import ClassList
@@ -29,7 +29,7 @@ class ShardDataModule(LightningDataModule):
         batch_size: Images per step. Null: the protocol's rule, by images per class.
         max_bank_gib: Validation images are kept on the device too if they take at most this much memory (GiB);
             otherwise they are loaded anew for every evaluation.
-        seed: Of the order of the images.
+        seed: Of the order of the images. Null: the student's seed (`model.seed`).
 
     Raises:
         ValueError: If `batch_size` or `image_size` is below 1.
@@ -42,7 +42,7 @@ class ShardDataModule(LightningDataModule):
         image_size: int | None = None,
         batch_size: int | None = None,
         max_bank_gib: float = 8.0,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("image_size", image_size)):
@@ -57,6 +57,8 @@ class ShardDataModule(LightningDataModule):
         self._set: ShardSet | None = None
         self._bank: ImageBank | None = None
         self._validation_bank: ImageBank | None = None
+        self._loader: BankLoader | None = None
+        self._place: dict[str, Any] | None = None
 
     @property
     def shards(self) -> ShardSet:
@@ -89,14 +91,26 @@ class ShardDataModule(LightningDataModule):
 
     def train_dataloader(self) -> BankLoader:
         """Shuffled batches of the whole set, incomplete last one included."""
+        module = self.trainer.lightning_module if self.trainer is not None else None
+        seed = self.seed if self.seed is not None else int(getattr(module, "seed", 0))
         if self.batch_size is None:
-            module = self.trainer.lightning_module if self.trainer is not None else None
             student = str(getattr(module, "student_name", ""))
             self.batch_size = protocol.batch_size(
                 len(self.bank), len(self.classes), self.bank.images.shape[-1], student
             )
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        return BankLoader(self.bank, self.batch_size, self.seed, rank, world_size)
+        self._loader = BankLoader(self.bank, self.batch_size, seed, rank, world_size)
+        if self._place is not None:
+            self._loader.load_state_dict(self._place)
+        return self._loader
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place of the training loader, for checkpoints."""
+        return {} if self._loader is None else {"train_loader": self._loader.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the place for the next training loader; Lightning asks for that one afterwards."""
+        self._place = state_dict.get("train_loader")
 
     def val_dataloader(self) -> Iterable[ImageBatch]:
         """Validation images with the set's labels."""
@@ -106,7 +120,7 @@ class ShardDataModule(LightningDataModule):
             if bank is None:
                 return loader
             self._validation_bank = bank.to(self._device)
-        return BankLoader(self._validation_bank, batch_size=256)
+        return BankBatches(self._validation_bank, batch_size=256)
 
     def test_dataloader(self) -> Iterable[ImageBatch]:
         """Test images with the set's labels."""

@@ -16,8 +16,9 @@ FILE = "result.json"
 
 Result = dict[str, Any]
 
-_SAME = ("schema", "protocol", "student", "teacher", "validation", "precision")
-_SAME_OF_SET = ("generator", "images_per_class", "classes", "images")
+_SAME = ("schema", "protocol", "student", "validation", "precision")
+_SAME_OF_SET = ("images_per_class", "classes", "images")
+_SAME_OF_TEACHER = ("architecture", "sha256")
 
 
 def summarize(per_seed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -77,8 +78,7 @@ def aggregate(results: Sequence[Result], reference: Result | None = None) -> Res
     if not results:
         raise ValueError("There are no results to join.")
     for other in results[1:]:
-        _refuse_difference(results[0], other, _SAME)
-        _refuse_difference(results[0]["set"], other["set"], _SAME_OF_SET, "set.")
+        _refuse_other_experiment(results[0], other, ("generator", *_SAME_OF_SET))
     runs = [run for result in results for run in result["per_seed"]]
     identities = [(run["student_seed"], run["generate_seed"], run["manifest_sha256"]) for run in runs]
     if len(set(identities)) < len(identities):
@@ -99,10 +99,17 @@ def aggregate(results: Sequence[Result], reference: Result | None = None) -> Res
     joined["seconds"] = sum(result["seconds"] for result in results)
     joined["random_real_reference"] = {"absent": NO_REFERENCE}
     if reference is not None:
-        _refuse_difference(results[0], reference, _SAME)
-        _refuse_difference(results[0]["set"], reference["set"], _SAME_OF_SET[1:], "set.")
+        _refuse_other_experiment(results[0], reference, _SAME_OF_SET)
         joined["random_real_reference"] = {"set": reference["set"], **reference["summary"]}
     return joined
+
+
+def _refuse_other_experiment(first: Result, other: Result, of_set: Sequence[str]) -> None:
+    _refuse_difference(first, other, _SAME)
+    _refuse_difference(first["set"], other["set"], of_set, "set.")
+    # Not its measured accuracy: rounding differs between machines.
+    teachers = [{key: (result["teacher"] or {}).get(key) for key in _SAME_OF_TEACHER} for result in (first, other)]
+    _refuse_difference(teachers[0], teachers[1], _SAME_OF_TEACHER, "teacher.")
 
 
 def _refuse_difference(

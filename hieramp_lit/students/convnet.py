@@ -28,10 +28,10 @@ class ConvNet(nn.Module):
     def __init__(self, depth: int, num_classes: int, image_size: int, width: int = 128, norm: Norm = "batch") -> None:
         super().__init__()
         side = image_size >> depth
-        if depth < 1 or side < 1:
+        if depth < 1 or side < 1 or width < 1:
             raise ValueError(
-                f"student=convnet{depth} needs at least one block and images of at least {2**depth} pixels, "
-                f"got image_size={image_size}. Choose a smaller depth or larger images."
+                f"student=convnet{depth} needs a block, a channel and images of at least {2**depth} pixels, got "
+                f"image_size={image_size}, width={width}. Choose a smaller depth or larger images."
             )
         channels = [3] + [width] * depth
         self.layers = nn.ModuleDict(

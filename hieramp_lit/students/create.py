@@ -25,9 +25,9 @@ def create_student(
 ) -> nn.Module:
     """Build a classifier by name.
 
-    A name is looked up in this order, the first that knows it wins: ``convnetD`` and ``resnet_apN`` (our families),
-    ``resnetN_modified`` (torchvision's with a CIFAR stem), torchvision, timm. ``torchvision/NAME`` and ``timm/NAME``
-    ask for one library.
+    A name is looked up in this order, the first that knows it wins: ``convnetD`` (``convnetD_wC`` has C channels, not
+    128) and ``resnet_apN`` (our families), ``resnetN_modified`` (torchvision's with a CIFAR stem), torchvision,
+    timm. ``torchvision/NAME`` and ``timm/NAME`` ask for one library.
 
     Args:
         name: For example ``convnet3``, ``resnet_ap10``, ``resnet18_modified``, ``resnet18``, ``timm/resnet18``.
@@ -61,8 +61,8 @@ def create_student(
 
 
 def _own_family(name: str, num_classes: int, image_size: int, norm: Norm | None) -> nn.Module | None:
-    if match := re.fullmatch(r"convnet(\d+)", name):
-        return ConvNet(int(match[1]), num_classes, image_size, norm=norm or "batch")
+    if match := re.fullmatch(r"convnet(\d+)(?:_w(\d+))?", name):
+        return ConvNet(int(match[1]), num_classes, image_size, int(match[2] or 128), norm or "batch")
     if match := re.fullmatch(r"resnet_ap(\d+)", name):
         blocks, rest = divmod(int(match[1]) - 2, 8)
         if rest or blocks < 1:
@@ -133,8 +133,9 @@ def _unknown(name: str) -> str:
     timm_names = list(timm.list_models())
     bare = name.rsplit("/", 1)[-1]
     close = difflib.get_close_matches(bare, [*own, *torchvision_names, *timm_names], n=6, cutoff=0.5)
+    nearest = ", ".join(dict.fromkeys(close)) or "none"
     return (
-        f"student={name!r}: no such network. Known: convnetD (convnet3, convnet6, …); resnet_ap10; resnetN_modified "
-        f"(3×3 stem, no max-pool); {len(torchvision_names)} torchvision names; {len(timm_names)} timm names "
-        f"(bare or {TIMM_PREFIX}NAME). Closest: {', '.join(dict.fromkeys(close)) or 'none'}."
+        f"student={name!r}: no such network. Known: convnetD (convnet3, convnet6, …; convnet3_w32 is narrow); "
+        f"resnet_ap10; resnetN_modified (3×3 stem, no max-pool); {len(torchvision_names)} torchvision names; "
+        f"{len(timm_names)} timm names (bare or {TIMM_PREFIX}NAME). Closest: {nearest}."
     )

@@ -103,6 +103,8 @@ def schedule_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
 def parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split parameters for AdamW: decay on tensors named ``weight`` with more than one dimension, none on the rest.
 
+    As in the published loop, ``weight`` may stand anywhere in the name: attention's ``in_proj_weight`` is decayed too.
+
     Args:
         student: Network.
         weight_decay: Decay of the first group.
@@ -113,18 +115,8 @@ def parameter_groups(student: nn.Module, weight_decay: float) -> list[dict[str, 
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, parameter in student.named_parameters():
-        is_matrix = name.rsplit(".", 1)[-1] == "weight" and parameter.ndim > 1
-        (decayed if is_matrix else plain).append(parameter)
+        (decayed if "weight" in name and parameter.ndim > 1 else plain).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-def validation_resize(image_size: int) -> int:
-    """Short side before the validation's centre crop: ``image_size // 7 * 8`` (224 → 256, 128 → 144, 32 → 32)."""
-    return max(image_size, image_size // 7 * 8)
-
-
-def _is_convnet3_on_cifar100(student: str, num_classes: int, image_size: int) -> bool:
-    return student == "convnet3" and num_classes == 100 and image_size == 32
 
 
 def changes(
@@ -165,3 +157,7 @@ def changes(
         for name, value in rded.items()
         if constants.get(name) != value
     }
+
+
+def _is_convnet3_on_cifar100(student: str, num_classes: int, image_size: int) -> bool:
+    return student == "convnet3" and num_classes == 100 and image_size == 32

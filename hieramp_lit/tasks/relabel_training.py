@@ -27,14 +27,14 @@ from hieramp_lit.students.teacher import PREFIXES, Teacher
 _log = logging.getLogger(__name__)
 
 RDED_AUGMENTATION = Augmentation()
-_HISTORY = "evaluations"
+_PROGRESS = "relabel_training"
 
 
 class RelabelTraining(LightningModule):
     """Trains a classifier on soft labels of a teacher, or on hard labels without one; the defaults are RDED's.
 
     Batches come as `ImageBatch`; cropping, flipping and mixing happen here, on the device, under one random stream per
-    (seed, epoch, batch). Each fit writes a ``result.json``; `test` evaluates `checkpoint`.
+    (seed, batch). Each fit writes a ``result.json``; `test` evaluates `checkpoint`.
 
     Args:
         student: Network to train, by any name that `create_student` takes.
@@ -118,6 +118,7 @@ class RelabelTraining(LightningModule):
         self.teacher_sha256: str | None = None
         self.teacher_accuracies: Accuracies | None = None
         self.evaluations: list[Evaluation] = []
+        self._batches_seen = 0  # counted here: Lightning's own counters differ between kinds of checkpoints
         protocol.schedule_factor(schedule, 0, 1)
         for name, valid in (
             ("temperature", self.temperature > 0),
@@ -140,6 +141,7 @@ class RelabelTraining(LightningModule):
         """Build student and teacher once the data's classes and sizes are known."""
         if "student" in self._modules:
             return
+        _refuse_rows(self._data())
         self.num_classes = self.num_classes or _asked_of_data(self._data(), "num_classes")
         self.image_size = self.image_size or _asked_of_data(self._data(), "image_size")
         self.lr = self.lr or protocol.learning_rate(self.student_name, self.num_classes, self.image_size)
@@ -210,7 +212,8 @@ class RelabelTraining(LightningModule):
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One step on one augmented and mixed batch."""
-        place = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        place = (self.seed, self._batches_seen, self.global_rank)
+        self._batches_seen += 1
         torch.manual_seed(stable_seed("dropout", *place))  # so that a resumed fit repeats
         mixed = self.augment(batch.image, stream("augment", *place))
         image = self._normalize(mixed.image)
@@ -271,14 +274,17 @@ class RelabelTraining(LightningModule):
         state = checkpoint["state_dict"]
         for name in [name for name in state if name.startswith("teacher_network.")]:
             del state[name]
-        checkpoint[_HISTORY] = [evaluation.to_json() for evaluation in self.evaluations]
+        evaluations = [evaluation.to_json() for evaluation in self.evaluations]
+        checkpoint[_PROGRESS] = {"batches": self._batches_seen, "evaluations": evaluations}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Fill in what `on_save_checkpoint` left out, so that loading stays strict."""
         if self.teacher_network is not None:
             own = self.teacher_network.state_dict(prefix="teacher_network.")
             checkpoint["state_dict"] |= own
-        self.evaluations = [Evaluation.from_json(value) for value in checkpoint.get(_HISTORY, [])]
+        progress = checkpoint.get(_PROGRESS, {"batches": 0, "evaluations": []})
+        self._batches_seen = progress["batches"]
+        self.evaluations = [Evaluation.from_json(value) for value in progress["evaluations"]]
 
     # Records --------------------------------------------------------------------------------------------------------
 
@@ -333,13 +339,16 @@ class RelabelTraining(LightningModule):
         return image.float() / 255
 
     def _normalize(self, image: Tensor) -> Tensor:
-        return (image - image.new_tensor(self.mean)[:, None, None]) / image.new_tensor(self.std)[:, None, None]
+        return self._standardize(image, self.mean, self.std)
 
     def _normalize_for_teacher(self, image: Tensor) -> Tensor:
-        if self.teacher is None or (self.teacher.mean is None and self.teacher.std is None):
+        if self.teacher is None:
             return self._normalize(image)
-        mean, std = image.new_tensor(self.teacher.mean or self.mean), image.new_tensor(self.teacher.std or self.std)
-        return (image - mean[:, None, None]) / std[:, None, None]
+        return self._standardize(image, self.teacher.mean or self.mean, self.teacher.std or self.std)
+
+    def _standardize(self, image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+        centred = image - image.new_tensor(mean)[:, None, None]
+        return (centred / image.new_tensor(std)[:, None, None]).to(self.dtype)
 
 
 def _asked_of_data(data: LightningDataModule, name: str) -> int:
@@ -350,6 +359,15 @@ def _asked_of_data(data: LightningDataModule, name: str) -> int:
     if value is None:
         raise ValueError(f"model.{name} is null and {type(data).__name__} does not know it: give model.{name}.")
     return int(value)
+
+
+def _refuse_rows(data: LightningDataModule) -> None:
+    judges = getattr(data, "validation", None)
+    for part, key in ((data, "data"), (judges, "data.validation")):
+        if getattr(part, "label", None) == "row":
+            raise ValueError(
+                f"{key}.label='row' gives labels for generators; students learn 'cls': set {key}.label: cls."
+            )
 
 
 def _warn_near_chance(accuracies: Accuracies) -> None:

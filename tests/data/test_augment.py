@@ -87,3 +87,10 @@ def test_everything_off_keeps_the_pixels():
 def test_impossible_settings_name_their_key(setting):
     with pytest.raises(ValueError, match=f"augmentation.{next(iter(setting))}"):
         Augmentation(**setting)
+
+
+def test_draws_do_not_depend_on_the_default_precision():
+    image = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+    single = Augmentation()(image, 32, stream("precision"))
+    torch.set_default_dtype(torch.float64)
+    torch.testing.assert_close(Augmentation()(image, 32, stream("precision")), single)

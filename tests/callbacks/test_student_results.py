@@ -1,0 +1,116 @@
+import json
+import logging
+
+import pytest
+from lightning.pytorch.loggers import CSVLogger
+from safetensors import safe_open
+
+from hieramp_lit.data import DigitsDataModule
+from hieramp_lit.files import sha256
+from hieramp_lit.report import results
+from hieramp_lit.shards import ShardSet
+from tests.data.digits_set import make_digits_set
+from tests.tasks.students import digits_data, quiet_trainer, random_teacher, task
+
+
+@pytest.fixture(scope="module")
+def digits_set(tmp_path_factory):
+    return make_digits_set(tmp_path_factory.mktemp("sets") / "digits", seed=7)
+
+
+def fit(folder, data, epochs=4, **options):
+    ours = task(output=str(folder / "result.json"), **options)
+    quiet_trainer(folder, max_epochs=epochs, check_val_every_n_epoch=2).fit(ours, data)
+    return ours, results.read(folder)
+
+
+def test_the_result_tells_everything_about_the_run(digits_set, tmp_path):
+    teacher = random_teacher(tmp_path)
+    ours, result = fit(tmp_path, digits_data(digits_set), teacher=teacher, seed=5)
+    assert set(result) == {
+        "schema", "protocol", "set", "teacher", "student", "student_seeds", "per_seed", "summary",
+        "random_real_reference", "validation", "device", "precision", "versions", "seconds",
+    }  # fmt: skip
+    manifest = ShardSet.open(digits_set).manifest
+    assert result["set"] == {
+        "name": "digits", "manifest_sha256": [manifest.hash], "generator": "random_real", "images_per_class": 2,
+        "classes": 10, "images": 20, "generate_seeds": [7],
+    }  # fmt: skip
+    assert result["teacher"]["sha256"] == sha256(tmp_path / "teacher.safetensors")
+    assert result["teacher"]["validation_top1"] == ours.teacher_accuracies.top1
+    assert result["student_seeds"] == [5]
+    (run,) = result["per_seed"]
+    assert [evaluation.epoch for evaluation in ours.evaluations] == [2, 4]
+    assert run["last"] == json.loads(json.dumps(ours.evaluations[-1].to_json()))
+    assert run["best"]["epoch"] == 4  # the last fifth of four epochs is the fourth
+    assert result["summary"]["mean"]["top1_last"] == run["last"]["top1"]
+    assert result["validation"]["n"] == 450
+    assert result["precision"] == "32-true"
+    assert result["seconds"] > 0
+    assert str(tmp_path) not in json.dumps(result)
+
+
+def test_the_protocols_constants_are_resolved_and_changes_named(digits_set, tmp_path):
+    _, result = fit(tmp_path, digits_data(digits_set))
+    constants, changed = result["protocol"]["constants"], result["protocol"]["changed"]
+    assert (result["protocol"]["name"], result["protocol"]["version"]) == ("rded", 1)
+    assert (constants["lr"], constants["batch_size"], constants["epochs"]) == (0.001, 10, 4)
+    assert constants["labels"] == "hard"
+    assert set(changed) == {"labels", "temperature", "augmentation", "epochs"}
+    assert changed["epochs"] == {"protocol": 300, "used": 4}
+
+
+def test_validation_sets_are_told_apart_by_their_hash(digits_set, tmp_path):
+    first = fit(tmp_path / "a", digits_data(digits_set), epochs=2)[1]["validation"]
+    again = fit(tmp_path / "b", digits_data(digits_set), epochs=2)[1]["validation"]
+    other = digits_data(digits_set)
+    other.validation = DigitsDataModule(validation="train_split")
+    third = fit(tmp_path / "c", other, epochs=2)[1]["validation"]
+    assert first == again
+    assert third["n"] == 270
+    assert third["sha256"] != first["sha256"]
+
+
+def test_a_teacher_trained_on_real_images_has_a_result_too(tmp_path):
+    data = DigitsDataModule(batch_size=64)
+    ours = task(output=str(tmp_path / "result.json"), num_classes=10)
+    quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1).fit(ours, data)
+    result = results.read(tmp_path)
+    assert result["set"]["images"] == 1347
+    assert result["set"]["generator"] is None
+    assert "full data set" in result["set"]["absent"]
+
+
+def test_it_stands_in_the_loggers_folder_by_default(digits_set, tmp_path):
+    logger = CSVLogger(tmp_path, name="runs")
+    quiet_trainer(tmp_path, max_epochs=1, logger=logger, log_every_n_steps=1).fit(task(), digits_data(digits_set))
+    assert results.read(tmp_path / "runs" / "version_0")["summary"]["n"] == 1
+
+
+def test_the_student_is_exported_with_what_it_is(digits_set, tmp_path):
+    ours, _ = fit(tmp_path, digits_data(digits_set), epochs=2, export=str(tmp_path / "student.safetensors"))
+    with safe_open(tmp_path / "student.safetensors", "pt") as file:
+        assert set(file.keys()) == set(ours.student.state_dict())
+        assert file.metadata()["architecture"] == "convnet2_w4"
+        assert file.metadata()["image_size"] == "32"
+
+
+def test_a_last_epoch_without_evaluation_is_warned_about(digits_set, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "hieramp_lit"):
+        _, result = fit(tmp_path, digits_data(digits_set), epochs=3)
+    assert "after epoch 2" in caplog.text
+    assert result["per_seed"][0]["last"]["epoch"] == 2
+
+
+def test_a_fit_that_never_evaluates_says_so(digits_set, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "hieramp_lit"):
+        quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0).fit(
+            task(output=str(tmp_path / "result.json")), digits_data(digits_set)
+        )
+    assert not (tmp_path / "result.json").exists()
+    assert "never evaluated" in caplog.text
+
+
+def test_export_refuses_other_suffixes():
+    with pytest.raises(ValueError, match=r"model\.export='student\.bin'"):
+        task(export="student.bin").configure_callbacks()

@@ -1,0 +1,248 @@
+import logging
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision.transforms.functional as TF
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch import nn
+
+from hieramp_lit.checkpoints import read_tensors
+from hieramp_lit.data.augment import Augmentation, sample_crops
+from hieramp_lit.data.bank import ImageBank
+from hieramp_lit.data.digits import load_digits_split
+from hieramp_lit.data.mix import sample_beta
+from hieramp_lit.metrics.accuracy import Accuracies
+from hieramp_lit.seeds import stream
+from hieramp_lit.students import Teacher, create_student
+from hieramp_lit.tasks.relabel_training import _warn_near_chance
+from tests.data.digits_set import make_digits_set
+from tests.tasks.students import GENTLE, digits_data, quiet_trainer, random_teacher, task
+
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(scope="module")
+def digits_set(tmp_path_factory):
+    return make_digits_set(tmp_path_factory.mktemp("sets") / "digits")
+
+
+def published_view(images, place, augmentation):
+    """What the published pipeline makes of a batch, image by image, under the task's draws."""
+    draws = stream("augment", *place)
+    ratio = (augmentation.min_ratio, 1 / augmentation.min_ratio)
+    crops = sample_crops(len(images), 32, 32, (augmentation.min_scale, 1.0), ratio, draws)
+    flips = torch.rand(len(images), generator=draws, dtype=torch.float64) < augmentation.flip
+    views = []
+    for k, image in enumerate(images):
+        box = [int(field[k]) for field in crops]
+        view = TF.resized_crop(image.double() / 255, *box, [32, 32], antialias=True)
+        view = view.flip(-1) if flips[k] else view
+        views.append((view - MEAN.double()[:, None, None]) / STD.double()[:, None, None])
+    views = torch.stack(views)
+    partner = torch.randperm(len(images), generator=draws)
+    side = int(32 * math.sqrt(1 - sample_beta(1.0, draws)))
+    row, column = (int(torch.randint(32, (), generator=draws)) for _ in range(2))
+    top, bottom = max(row - side // 2, 0), min(row + side // 2, 32)
+    left, right = max(column - side // 2, 0), min(column + side // 2, 32)
+    mixed = views.clone()
+    mixed[:, :, top:bottom, left:right] = views[partner, :, top:bottom, left:right]
+    return mixed
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_steps_equal_the_published_loop_in_float64(twice, digits_set, tmp_path):
+    teacher = random_teacher(tmp_path)
+    augmentation = Augmentation(min_scale=0.3, flip=0.5)
+    ours = task(teacher=teacher, update_batch_norm_twice=twice, seed=3, augmentation=augmentation)
+    data = digits_data(digits_set, batch_size=20)
+    quiet_trainer(tmp_path, max_epochs=3, precision="64-true", limit_val_batches=0).fit(ours, data)
+
+    soft_labels = teacher.load(10, 32).network.double()
+    fresh = task(seed=3)
+    fresh_trainer = quiet_trainer(tmp_path, max_epochs=1, precision="64-true", limit_train_batches=0)
+    fresh_trainer.fit(fresh, digits_data(digits_set))
+    student = fresh.student.double()
+    decayed = [p for n, p in student.named_parameters() if n.endswith("weight") and p.ndim > 1]
+    others = [p for n, p in student.named_parameters() if not (n.endswith("weight") and p.ndim > 1)]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.999)
+    )
+    bank = data.bank
+    student.train()
+    for epoch in range(3):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.001 * 0.5 * (1 + math.cos(math.pi * epoch / 3 / 2))
+        order = torch.randperm(20, generator=stream("order", 3, epoch))
+        images = published_view(bank.images[order], (3, epoch, 0), augmentation)
+        if twice:
+            with torch.no_grad():
+                student(images)
+        with torch.no_grad():
+            target = F.softmax(soft_labels(images) / 20, dim=1)
+        loss = nn.KLDivLoss(reduction="batchmean")(F.log_softmax(student(images) / 20, dim=1), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for name, tensor in ours.student.state_dict().items():
+        torch.testing.assert_close(
+            tensor, student.state_dict()[name], atol=2e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
+    assert int(ours.student.layers["norm"][0].num_batches_tracked) == (6 if twice else 3)
+
+
+def test_initial_weights_depend_on_the_seed_alone(digits_set, tmp_path):
+    def initial(seed):
+        torch.manual_seed(torch.seed() % 2**31)
+        fresh = task(seed=seed)
+        quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=0).fit(fresh, digits_data(digits_set))
+        return fresh.student.classifier.weight
+
+    assert torch.equal(initial(0), initial(0))
+    assert not torch.equal(initial(0), initial(1))
+
+
+class _Stop(Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, pl_module, *args):
+        if trainer.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_a_fit_resumed_in_mid_epoch_ends_with_the_same_weights_and_results(step, digits_set, tmp_path):
+    teacher = random_teacher(tmp_path)
+
+    def run(folder, *callbacks, ckpt_path=None):
+        ours = task(teacher=teacher, student="convnet2_w4", mix="cutmix")
+        trainer = quiet_trainer(folder, max_epochs=3, enable_checkpointing=True, callbacks=list(callbacks))
+        try:
+            trainer.fit(ours, digits_data(digits_set, batch_size=7), ckpt_path=ckpt_path)
+        except (KeyboardInterrupt, SystemExit):
+            assert callbacks
+        return ours
+
+    whole = run(tmp_path / "whole")
+    keep = ModelCheckpoint(tmp_path / "kept", "{step}", every_n_train_steps=1, save_top_k=-1)
+    run(tmp_path / "cut", keep, _Stop(step))
+    resumed = run(tmp_path / "resumed", ckpt_path=str(tmp_path / "kept" / f"step={step}.ckpt"))
+    for name, tensor in whole.student.state_dict().items():
+        assert torch.equal(tensor, resumed.student.state_dict()[name]), name
+    assert resumed.evaluations[-2:] == whole.evaluations[-2:]  # step 3 was kept before the first evaluation
+    assert [evaluation.epoch for evaluation in whole.evaluations] == [1, 2, 3]
+
+
+def test_checkpoints_hold_no_teacher_and_load_strictly(digits_set, tmp_path):
+    ours = task(teacher=random_teacher(tmp_path))
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=1)
+    trainer.fit(ours, digits_data(digits_set))
+    trainer.save_checkpoint(tmp_path / "student.ckpt")
+    names = set(torch.load(tmp_path / "student.ckpt", weights_only=True)["state_dict"])
+    assert names == {f"student.{name}" for name in ours.student.state_dict()}
+    again = task(teacher=random_teacher(tmp_path))
+    quiet_trainer(tmp_path, max_epochs=2, limit_val_batches=1).fit(
+        again, digits_data(digits_set), ckpt_path=str(tmp_path / "student.ckpt")
+    )
+    assert len(again.evaluations) == 2
+
+
+def test_a_student_is_tested_from_its_own_weights(digits_set, tmp_path):
+    ours = task(export=str(tmp_path / "student.safetensors"))
+    quiet_trainer(tmp_path, max_epochs=2).fit(ours, digits_data(digits_set))
+    again = task(checkpoint=str(tmp_path / "student.safetensors"), seed=9)
+    (metrics,) = quiet_trainer(tmp_path).test(again, digits_data(digits_set), verbose=False)
+    last = ours.evaluations[-1].accuracies
+    assert metrics["test/top1"] == pytest.approx(last.top1)
+    assert [metrics[f"test/class_{k}"] for k in range(10)] == pytest.approx(list(last.per_class))
+
+
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_random_weights_are_never_judged(command, digits_set, tmp_path):
+    with pytest.raises(ValueError, match=r"model\.checkpoint"):
+        getattr(quiet_trainer(tmp_path), command)(task(), digits_data(digits_set))
+
+
+def test_accuracies_equal_those_counted_by_hand(digits_set, tmp_path):
+    ours = task(export=str(tmp_path / "student.safetensors"))
+    quiet_trainer(tmp_path, max_epochs=1).fit(ours, digits_data(digits_set))
+    student = create_student("convnet2_w4", 10, 32).eval()
+    student.load_state_dict(read_tensors(tmp_path / "student.safetensors"))
+    images, labels = load_digits_split("test")
+    with torch.no_grad():
+        answers = student((images / 255 - MEAN[:, None, None]) / STD[:, None, None])
+    right = answers.argmax(1) == labels
+    in_five = [int(label) in row.topk(5).indices.tolist() for row, label in zip(answers, labels, strict=True)]
+    last = ours.evaluations[-1].accuracies
+    assert last.n == 450
+    assert last.top1 == pytest.approx(float(right.double().mean()))
+    assert last.top5 == pytest.approx(sum(in_five) / 450)
+    for k in range(10):
+        assert last.per_class[k] == pytest.approx(float(right[labels == k].double().mean()))
+
+
+def test_students_learn_digits_from_two_images_a_class(digits_set, tmp_path):
+    ours = task(student="convnet2_w16", mix="none", lr=0.005)
+    trainer = quiet_trainer(tmp_path, max_epochs=60, check_val_every_n_epoch=60)
+    trainer.fit(ours, digits_data(digits_set))
+    assert ours.evaluations[-1].accuracies.top1 > 0.5
+
+
+def test_a_teacher_near_chance_is_measured_first_and_warned_about(digits_set, tmp_path, caplog):
+    ours = task(teacher=random_teacher(tmp_path))
+    with caplog.at_level(logging.WARNING, "hieramp_lit"):
+        quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=0).fit(ours, digits_data(digits_set))
+    assert ours.teacher_accuracies.n == 450
+    assert ours.teacher_accuracies.top1 < 0.19
+    for cause in ("order", "stem", "normalization", "input size"):
+        assert cause in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("top1", "classes", "warned"),
+    [(0.12, 10, True), (0.5, 2, True), (0.56, 2, False), (0.3, 10, False), (0.05, 1000, True), (0.4, 1000, False)],
+)
+def test_near_chance_depends_on_the_number_of_classes(top1, classes, warned, caplog):
+    with caplog.at_level(logging.WARNING, "hieramp_lit"):
+        _warn_near_chance(Accuracies(top1, 1.0, (None,) * classes, 100))
+    assert bool(caplog.records) is warned
+
+
+def test_the_teacher_sees_its_own_normalization(digits_set, tmp_path):
+    plain = random_teacher(tmp_path)
+    own = Teacher(plain.architecture, plain.checkpoint, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    ours = task(teacher=own)
+    image = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(ours._normalize_for_teacher(image), (image - 0.5) / 0.25)
+    torch.testing.assert_close(ours._normalize(image), (image - MEAN[:, None, None]) / STD[:, None, None])
+
+
+def test_mixup_changes_temperature_and_alpha_unless_given():
+    assert (task(mix="mixup").temperature, task(mix="mixup").mix_alpha) == (4.0, 0.8)
+    assert (task().temperature, task().mix_alpha) == (20.0, 1.0)
+    assert (task(mix="mixup", temperature=7.0, mix_alpha=0.2).temperature) == 7.0
+
+
+@pytest.mark.parametrize(
+    "setting", [{"temperature": 0.0}, {"mix_alpha": -1.0}, {"std": (0.0, 1.0, 1.0)}, {"lr": 0.0}, {"best_from": 2.0}]
+)
+def test_impossible_settings_name_their_key(setting):
+    with pytest.raises(ValueError, match=rf"model\.{next(iter(setting))}="):
+        task(**setting)
+
+
+def test_labels_for_generators_are_refused(digits_set, tmp_path):
+    data = digits_data(digits_set)
+    data.validation.label = "row"
+    with pytest.raises(ValueError, match=r"data\.validation\.label: cls"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(task(), data)
+
+
+def test_augmentation_is_the_same_for_a_batch_wherever_it_stands(digits_set):
+    bank = digits_data(digits_set).bank
+    assert isinstance(bank, ImageBank)
+    ours = task(augmentation=GENTLE)
+    first, second = (ours.augment(bank.images, stream("a")) for _ in range(2))
+    assert torch.equal(first.image, second.image)

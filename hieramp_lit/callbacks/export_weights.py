@@ -1,7 +1,6 @@
 """Writes trained weights under their published names when a fit is over."""
 
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
@@ -39,13 +38,20 @@ class ExportWeights(Callback):
         """Two exports of different networks are two callbacks."""
         return f"{type(self).__qualname__}[{self.part}]"
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a part that the task has not, before it trains.
+
+        Raises:
+            ValueError: Naming the task and the part.
+        """
+        if not isinstance(getattr(pl_module, self.part, None), nn.Module):
+            raise ValueError(f"ExportWeights.part={self.part!r}: {type(pl_module).__name__} has no such network.")
+
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file, once for all ranks."""
         if not trainer.is_global_zero:
             return
-        network: Any = getattr(pl_module, self.part)
-        if not isinstance(network, nn.Module):
-            raise ValueError(f"ExportWeights.part={self.part!r}: {type(pl_module).__name__} has no such network.")
+        network: nn.Module = getattr(pl_module, self.part)
         metadata = {"producer": f"hieramp_lit {__version__}", "steps": str(trainer.global_step)}
         save(self.path, published_tensors(network.state_dict()), metadata)
         rank_zero_info(f"Weights written to {self.path}")

@@ -49,7 +49,8 @@ class CodebookUsage(Metric):
 
     def update(self, tokens_BL: Tensor) -> None:
         """Count the tokens of a batch, int64 in ``[0, V)``, shape ``(B, L)``."""
-        self.histogram += self.count(tokens_BL)
+        # not in place: a state that was made under inference mode, by `validate`, could not be changed by `fit`
+        self.histogram = self.histogram + self.count(tokens_BL)
 
     def count(self, tokens_BL: Tensor) -> Tensor:
         """Occurrences in this batch alone, int64, shape ``(K, V)``."""

@@ -32,8 +32,9 @@ class ScaleMean(Metric):
     def update(self, value_BP: Tensor) -> None:
         """Take in the values of a batch, shape ``(B, P)``, any float or bool type."""
         parts = torch.split(value_BP.detach().double().sum(dim=0), list(self.lengths))
-        self.sums += torch.stack([part.sum() for part in parts])
-        self.count += len(value_BP)
+        # not in place: a state that was made under inference mode, by `validate`, could not be changed by `fit`
+        self.sums = self.sums + torch.stack([part.sum() for part in parts])
+        self.count = self.count + len(value_BP)
 
     def compute(self) -> Tensor:
         """Mean of each scale, float64, shape ``(K,)``; NaN before the first update."""

@@ -56,7 +56,8 @@ class SharedPhi(nn.Module):
         if num_phi < 1:
             raise ValueError(f"num_phi={num_phi}: expected at least 1 (the published tokenizers have 4).")
         self.qresi_ls = nn.ModuleList(Phi(channels) for _ in range(num_phi))
-        # The published four have their ticks at 1/12 … 11/12, every other number at the middles of equal parts.
+        # The published four have their ticks at 1/12 … 11/12, every other number at the middles of equal parts. The
+        # middle scale of an odd count lies between two ticks: NumPy's rounding decides, as in the published code.
         margin = 1 / 12 if num_phi == 4 else 1 / (2 * num_phi)
         self.ticks = np.linspace(margin, 1 - margin, num_phi)
 

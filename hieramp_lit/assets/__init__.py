@@ -1,0 +1,1 @@
+"""Small pretrained weights of the embedded example, and the recipe that makes them."""

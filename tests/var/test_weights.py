@@ -1,0 +1,132 @@
+import pytest
+import torch
+
+from hieramp_lit.checkpoints import save
+from hieramp_lit.var import (
+    Scales,
+    Tokenizer,
+    VARArchitecture,
+    VQVAEArchitecture,
+    check_pair,
+    load_into,
+    load_var,
+    load_vqvae,
+)
+
+SMALL = VARArchitecture(
+    patch_nums=(1, 2),
+    vocab_size=8,
+    z_channels=4,
+    depth=2,
+    embed_dim=16,
+    num_heads=2,
+    num_classes=3,
+    class_head="per_scale",
+)
+SMALL_VQVAE = VQVAEArchitecture(vocab_size=8, z_channels=4, ch=32, ch_mult=(1, 2), num_res_blocks=2, num_phi=3)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tensors: tensors,
+        lambda tensors: {"state_dict": {f"var.{name}": t for name, t in tensors.items()} | {"other": torch.ones(1)}},
+        lambda tensors: {"trainer": {"var_wo_ddp": tensors, "vae_local": {"x": torch.ones(1)}}, "epoch": 3},
+        lambda tensors: {"model": {f"module.{name}": t for name, t in tensors.items()}},
+    ],
+    ids=["plain", "lightning", "training script", "model"],
+)
+def test_every_container_gives_the_same_var(tmp_path, wrap):
+    var = SMALL.build()
+    torch.save(wrap(var.state_dict()), tmp_path / "var.pth")
+    loaded = load_var(str(tmp_path / "var.pth"))
+    assert VARArchitecture.of(loaded.state_dict()) == SMALL
+    assert all(torch.equal(a, loaded.state_dict()[name]) for name, a in var.state_dict().items())
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_saved_weights_come_back_whole(tmp_path, suffix):
+    vqvae = SMALL_VQVAE.build(Scales((1, 2)))
+    save(tmp_path / f"vqvae.{suffix}", vqvae.state_dict())
+    loaded = load_vqvae(str(tmp_path / f"vqvae.{suffix}"), Scales((1, 2)))
+    assert VQVAEArchitecture.of(loaded.state_dict()) == SMALL_VQVAE
+    assert all(torch.equal(a, loaded.state_dict()[name]) for name, a in vqvae.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        VARArchitecture((1, 3), 8, 4, 1, 64, 1, 3, attn_l2_norm=False, shared_aln=True, class_tokens=False),
+        VARArchitecture((2, 3, 3), 5, 2, 3, 24, 4, 7),
+    ],
+)
+def test_shapes_alone_say_the_sizes(architecture):
+    assert VARArchitecture.of(architecture.build().state_dict()) == architecture
+
+
+def test_plain_weights_enter_a_model_with_class_tokens_which_keeps_its_own_new_ones(tmp_path):
+    plain = VARArchitecture((1, 2), 8, 4, 2, 16, 2, 3, class_tokens=False).build()
+    save(tmp_path / "plain.safetensors", plain.state_dict())
+    var = SMALL.build()
+    tokens = {name: p.clone() for name, p in var.class_token_parameters()}
+    kept = load_into(var, str(tmp_path / "plain.safetensors"))
+    assert set(kept) == set(tokens)
+    assert all(torch.equal(p, tokens[name]) for name, p in var.class_token_parameters())
+    assert torch.equal(var.head.weight, plain.head.weight)
+
+
+def test_a_file_of_another_size_is_explained(tmp_path):
+    big = VARArchitecture((1, 2), 8, 4, 3, 32, 2, 3, class_tokens=False).build()
+    save(tmp_path / "big.pth", big.state_dict())
+    with pytest.raises(ValueError, match=r"looks like: VAR depth 3, width 32") as error:
+        load_into(SMALL.build(), str(tmp_path / "big.pth"), key="model.checkpoint")
+    message = str(error.value)
+    assert message.startswith("model.checkpoint: ")
+    assert "Surplus in the file" in message
+    assert "blocks.2.attn.q_bias" in message
+    assert "pos_start: file (1, 1, 32), model (1, 1, 16)" in message
+
+
+def test_missing_and_surplus_names_are_listed(tmp_path):
+    tensors = SMALL.build().state_dict()
+    del tensors["blocks.1.ffn.fc1.bias"]
+    tensors["stranger"] = torch.ones(1)
+    save(tmp_path / "var.safetensors", tensors)
+    with pytest.raises(ValueError, match=r"(?s)Missing in the file \(1\): blocks.1.ffn.fc1.bias.*\(1\): stranger"):
+        load_var(str(tmp_path / "var.safetensors"))
+
+
+def test_some_but_not_all_class_tokens_is_an_error(tmp_path):
+    tensors = SMALL.build().state_dict()
+    del tensors["cls_tokens.1"]
+    save(tmp_path / "var.safetensors", tensors)
+    with pytest.raises(ValueError, match=r"cls_tokens\.1"):
+        load_into(SMALL.build(), str(tmp_path / "var.safetensors"))
+
+
+def test_tokenizer_and_var_are_not_taken_for_each_other(tmp_path):
+    save(tmp_path / "var.pth", SMALL.build().state_dict())
+    save(tmp_path / "vqvae.pth", SMALL_VQVAE.build(Scales((1, 2))).state_dict())
+    with pytest.raises(ValueError, match="not a VAR but a tokenizer"):
+        load_var(str(tmp_path / "vqvae.pth"))
+    with pytest.raises(ValueError, match=r"tokenizer.checkpoint: .* is not a tokenizer .* but a VAR"):
+        load_vqvae(str(tmp_path / "var.pth"), Scales((1, 2)))
+
+
+def test_a_tokenizer_of_another_codebook_is_refused():
+    vqvae = VQVAEArchitecture(16, 4, 32, (1, 2), 1).build(Scales((1, 2)))
+    with pytest.raises(ValueError, match=r"do not belong together"):
+        check_pair(vqvae, SMALL.build())
+
+
+def test_usage_statistic_of_another_scale_count_keeps_ours(tmp_path):
+    save(tmp_path / "vqvae.pth", SMALL_VQVAE.build(Scales((1, 2, 3))).state_dict())
+    loaded = load_vqvae(str(tmp_path / "vqvae.pth"), Scales((1, 2)))
+    assert loaded.quantize.ema_vocab_hit_SV.shape == (2, 8)
+
+
+def test_the_tokenizer_of_a_task_is_frozen(tmp_path):
+    save(tmp_path / "vqvae.pth", SMALL_VQVAE.build(Scales((1, 2))).state_dict())
+    vqvae = Tokenizer(str(tmp_path / "vqvae.pth")).load(Scales((1, 2)))
+    assert not vqvae.training
+    assert not any(p.requires_grad for p in vqvae.parameters())

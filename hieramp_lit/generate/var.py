@@ -63,7 +63,7 @@ class VARGenerator(nn.Module):
             "saliency_blocks": list(self.schedule.blocks),
         }
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
         """Generate one image for each (class row, index) under `seed`.
 

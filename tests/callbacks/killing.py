@@ -13,24 +13,27 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.callbacks.killing"])  # imports torch and Lightning once for all runs
 
 
-def run_and_kill(folder: Path, *, file_operation: int | None = None, call: int | None = None) -> int | None:
+def run_and_kill(
+    folder: Path, *, file_operation: int | None = None, call: int | None = None, images_per_class: int = 2
+) -> int | None:
     """Make the set of `make_set` and die before a file operation in the folder or before a call of the generator.
 
     Args:
         folder: The set.
         file_operation: Number of the opening for writing, renaming or removing to die before.
         call: Number of the generator's call to die in.
+        images_per_class: IPC.
 
     Returns:
         The exit code: ``-SIGKILL`` if the run was killed, 0 if it ended before that.
     """
-    process = _processes.Process(target=_run, args=(str(folder), file_operation, call))
+    process = _processes.Process(target=_run, args=(str(folder), file_operation, call, images_per_class))
     process.start()
     process.join()
     return process.exitcode
 
 
-def _run(folder: str, file_operation: int | None, call: int | None) -> None:
+def _run(folder: str, file_operation: int | None, call: int | None, images_per_class: int) -> None:
     count = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -44,4 +47,4 @@ def _run(folder: str, file_operation: int | None, call: int | None) -> None:
         count += 1
 
     sys.addaudithook(watch)
-    make_set(Path(folder), NoiseGenerator(kill_at=call), save_saliency=True)
+    make_set(Path(folder), NoiseGenerator(kill_at=call), images_per_class=images_per_class, save_saliency=True)

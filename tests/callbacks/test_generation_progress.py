@@ -62,7 +62,7 @@ def test_nothing_to_do_shows_nothing(tmp_path: Path, log: pytest.LogCaptureFixtu
 
 @pytest.mark.parametrize("breaks", [False, True])
 def test_one_bar_in_a_terminal_and_the_terminal_is_left_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], breaks: bool
 ) -> None:
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=200)
@@ -81,4 +81,5 @@ def test_one_bar_in_a_terminal_and_the_terminal_is_left_in_order(
         assert "20/20" in screen.getvalue()
         assert "4 of 4 shards" in screen.getvalue()
     assert screen.getvalue().count("\x1b[?25l") == screen.getvalue().count("\x1b[?25h") == 1  # cursor hidden, shown
+    assert "Predicting" not in "".join(capsys.readouterr())  # Lightning's bar
     assert bar.is_enabled

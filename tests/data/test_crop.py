@@ -18,7 +18,7 @@ def test_short_sides_of_the_two_protocols():
     assert [evaluation_short_side(size) for size in (224, 128, 64, 32, 33)] == [256, 144, 72, 32, 33]
 
 
-@pytest.mark.parametrize(("width", "height"), [(50, 40), (40, 50), (37, 91), (20, 20), (36, 36)])
+@pytest.mark.parametrize(("width", "height"), [(50, 40), (40, 50), (37, 91), (20, 20), (39, 36)])
 def test_centre_crop_equals_torchvisions(width, height):
     ours = ResizeCrop(32, 36)(image(width, height), SampleKey(0, 0))
     theirs = v2.Compose([v2.Resize(36, v2.InterpolationMode.LANCZOS), v2.CenterCrop(32)])(image(width, height))

@@ -96,9 +96,10 @@ def test_the_cameras_rotation_is_applied(tmp_path, orientation):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_broken_metadata_around_whole_pixels_does_no_harm(tmp_path):
+@pytest.mark.parametrize("metadata", [b"II*\x00\xff\xff\xff\xff", b"nonsense"])
+def test_broken_metadata_around_whole_pixels_does_no_harm(tmp_path, metadata):
     path = tmp_path / "a.jpg"
-    Image.fromarray(gradient()).save(path, quality=100, exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff")
+    Image.fromarray(gradient()).save(path, quality=100, exif=b"Exif\x00\x00" + metadata)
     assert np.abs(pixels(path) - gradient()).mean() < 4
 
 

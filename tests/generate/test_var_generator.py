@@ -119,6 +119,7 @@ def test_guidance_rises_linearly_from_zero_at_the_first_scale():
     assert not torch.equal(*rest)
 
 
+@torch.no_grad()
 def test_the_image_is_the_decoded_tokens():
     generator = build_generator(top_k=50)
     out = generator.generate(LABELS, INDICES, seed=1)

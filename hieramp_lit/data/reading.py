@@ -45,8 +45,7 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as image:
-            image.load()
-            return _to_rgb(_upright(image))
+            return _to_rgb(ImageOps.exif_transpose(image))
     except DAMAGE as error:
         raise UnreadableImageError(f"{path}: {type(error).__name__}: {error}") from error
 
@@ -68,13 +67,6 @@ def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
 def is_image_name(path: Path) -> bool:
     """Whether a file counts as an image by its name; hidden files do not."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except DAMAGE:  # broken metadata around whole pixels
-        return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,0 +1,47 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from hieramp_lit.files import atomic_write, sha256, write_json, write_text
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
+    target = tmp_path / "deep" / "file.txt"
+    write_text(target, "old")
+
+    def write_until_the_disk_is_full() -> None:
+        with atomic_write(target) as temporary:
+            temporary.write_text("half of the n")
+            raise OSError("disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        write_until_the_disk_is_full()
+    assert target.read_text() == "old"
+    assert list(target.parent.iterdir()) == [target]
+    write_text(target, "new")
+    assert target.read_text() == "new"
+
+
+def test_the_temporary_name_lies_beside_the_target_and_is_hidden(tmp_path: Path):
+    with atomic_write(tmp_path / "a.bin") as temporary:
+        assert (temporary.parent, temporary.name) == (tmp_path, ".a.bin.tmp")
+        assert not (tmp_path / "a.bin").exists()
+        temporary.write_bytes(b"")
+    assert (tmp_path / "a.bin").exists()
+
+
+def test_equal_values_give_equal_bytes_and_nan_is_refused(tmp_path: Path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": "β"})
+    write_json(tmp_path / "b.json", {"a": "β", "b": 1})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": "β", "b": 1}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "c.json", float("nan"))
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_sha256_of_a_file(tmp_path: Path):
+    (tmp_path / "x").write_bytes(b"abc" * 100_000)
+    assert sha256(tmp_path / "x") == hashlib.sha256(b"abc" * 100_000).hexdigest()

@@ -6,8 +6,11 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.shards.making import NoiseGenerator, make_set
+
+ROOT = Path(__file__).parents[2]
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.callbacks.killing"])  # imports torch and Lightning once for all runs
@@ -28,7 +31,8 @@ def run_and_kill(
         The exit code: ``-SIGKILL`` if the run was killed, 0 if it ended before that.
     """
     process = _processes.Process(target=_run, args=(str(folder), file_operation, call, images_per_class))
-    process.start()
+    with mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)):  # older servers import from there alone
+        process.start()
     process.join()
     return process.exitcode
 

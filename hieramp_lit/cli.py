@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from hieramp_lit import __version__
 
@@ -97,13 +97,14 @@ error messages.""",
     return parser
 
 
+def raised_by(error: BaseException) -> str:
+    """Name of the top-level package whose code raised an error."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1]).partition(".")[0] if frames else ""
+
+
 def _is_for_the_user(error: Exception) -> bool:
     """Tell a refusal that our own code wrote for the user, or a file problem, from a defect that needs a traceback."""
-    if isinstance(error, OSError):
-        return True
-    return isinstance(error, ValueError | RuntimeError) and _raised_by(error) == "hieramp_lit"
-
-
-def _raised_by(error: Exception) -> str:
-    frames: Iterable[str] = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__))
-    return next(reversed(list(frames)), "").partition(".")[0]
+    return isinstance(error, OSError) or (
+        isinstance(error, ValueError | RuntimeError) and raised_by(error) == __package__
+    )

@@ -23,7 +23,7 @@ import hieramp_lit.generate
 import hieramp_lit.tasks  # noqa: F401
 from hieramp_lit import __version__
 from hieramp_lit.callbacks.run_config import RunConfigCallback
-from hieramp_lit.cli import LIGHTNING_COMMANDS
+from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,19 @@ class HierampCLI(LightningCLI):
             if named and "WANDB_MODE" not in os.environ and not _has_wandb_key():
                 _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
                 os.environ["WANDB_MODE"] = "offline"
+
+    def instantiate_classes(self) -> None:
+        """Build model, data and trainer; what a constructor raises arrives as it was raised.
+
+        jsonargparse wraps it into the list of types that it tried and a dump of the configuration.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as wrapped:
+            error: BaseException = wrapped
+            while error.__cause__ is not None and raised_by(error) == "jsonargparse":
+                error = error.__cause__
+            raise error from error.__cause__
 
     def _parse_ckpt_path(self) -> None:
         """Never merge hyper-parameters of a checkpoint into the configuration: what the user typed wins.

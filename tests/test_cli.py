@@ -1,6 +1,7 @@
 """The command line: what it says, what it refuses, and that nothing overrides what the user typed."""
 
 import logging
+import re
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from hieramp_lit import __version__
 from hieramp_lit.cli import COMMANDS, LIGHTNING_COMMANDS, main
 from hieramp_lit.lightning_cli import HierampCLI
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 class Knob(LightningModule):
@@ -188,6 +191,8 @@ class TestRefusals:
         assert [(stage, kept) for stage, *_, kept in Knob.seen] == [("predict", False)]
 
 
+# Each run has its own folder, so a resumed one keeps its checkpoints elsewhere; Lightning remarks on it.
+@pytest.mark.filterwarnings("ignore:The dirpath has changed")
 class TestCheckpointsNeverOverrideTheUser:
     def test_predict_names_the_right_key(
         self, config: str, checkpoint: str, capsys: pytest.CaptureFixture[str]
@@ -250,6 +255,35 @@ class TestErrors:
     def test_python_callers_see_the_exception(self, config: str) -> None:
         with pytest.raises(FileNotFoundError, match=r"absent\.ckpt"):
             main(["export-weights", "absent.ckpt", "--out", "x.pth"])
+
+    @pytest.mark.parametrize(
+        ("flags", "kind", "said"),
+        [
+            (["--model.temperature=-1"], ValueError, "model.temperature=-1.0 is out of range"),
+            (["--data.batch_size=0"], ValueError, "data.batch_size=0 must be at least 1"),
+        ],
+    )
+    def test_what_a_constructor_refuses_arrives_as_it_was_said(
+        self,
+        flags: list[str],
+        kind: type[Exception],
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        typed = ["fit", "--config", str(CONFIGS / "student" / "digits.yaml"), *flags]
+        with pytest.raises(kind, match=f"^{re.escape(said)}"):
+            main(typed)
+        monkeypatch.setattr(sys, "argv", ["hieramp", *typed])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == 1
+        assert f"error: {said}" in capsys.readouterr().err
+
+    def test_a_missing_weight_file_names_its_key(self) -> None:
+        typed = ["predict", "--config", str(CONFIGS / "generate" / "folder.yaml")]
+        with pytest.raises(FileNotFoundError, match=r"^checkpoint='runs/mine"):
+            main(typed)
 
     def test_a_defect_keeps_its_traceback(self, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "argv", ["hieramp", "test", "--config", config])

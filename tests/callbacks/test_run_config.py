@@ -45,6 +45,7 @@ def test_each_run_has_its_own_file_and_it_repeats_the_run() -> None:
     assert yaml.safe_load(first)["trainer"]["max_steps"] == 1
 
 
+@pytest.mark.filterwarnings("ignore:Experiment logs directory .* exists")  # Lightning replaces metrics.csv there
 def test_a_run_that_continues_in_its_folder_overwrites_nothing() -> None:
     for steps in ("1", "2"):
         flags = ["--trainer.logger.version", "mine", "--trainer.max_steps", steps]

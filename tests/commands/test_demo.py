@@ -1,0 +1,125 @@
+"""The demo compares what it says it compares, by commands that work, and stops where one fails."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from hieramp_lit.cli import main
+from hieramp_lit.commands.demo import run_demo
+from hieramp_lit.commands.stages import Stage, StageError, StageRunner
+from hieramp_lit.shards import ShardSet
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SMALL = {
+    "configs/token_tuning/digits.yaml": (
+        "--trainer.max_steps=2 --trainer.val_check_interval=2 --trainer.limit_val_batches=1 --data.batch_size=4"
+    ),
+    "configs/student/digits.yaml": "--trainer.max_epochs=2 --trainer.check_val_every_n_epoch=1",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "configs").symlink_to(CONFIGS)
+    return tmp_path
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Stages run in this process, made small; the command lines are remembered."""
+    typed: list[tuple[str, ...]] = []
+
+    def run(self: StageRunner, stage: Stage, threads: int) -> float:
+        typed.append(stage.arguments)
+        small = SMALL.get(stage.arguments[2], "").split()
+        main([*stage.arguments, *small, "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"])
+        return 1.0
+
+    monkeypatch.setattr(StageRunner, "run", run)
+    return typed
+
+
+@pytest.mark.usefixtures("checkout")
+def test_whole_path(commands: list[tuple[str, ...]]) -> None:
+    screen = io.StringIO()
+    run_demo(Path("demo"), seeds=2, workers=1, threads=1, console=Console(file=screen, width=120))
+
+    assert [arguments[0] for arguments in commands] == ["fit", *["predict", "fit"] * 6]
+    sets = {
+        kind: [ShardSet.open(Path(f"demo/sets/{kind}-{seed}")) for seed in (0, 1)] for kind in ("plain", "amplified")
+    }
+    for plain, amplified in zip(sets["plain"], sets["amplified"], strict=True):
+        # The same weights and seeds; amplification is the only difference.
+        own, other = plain.manifest.identity, amplified.manifest.identity
+        assert plain.manifest.seed == amplified.manifest.seed
+        assert own != other
+    assert len({json.dumps(shards.manifest.identity, sort_keys=True) for shards in sets["plain"]}) == 2
+
+    summary = json.loads(Path("demo/summary.json").read_text())
+    assert set(summary) == {"real", "plain", "amplified"}
+    for cell in summary.values():
+        assert cell["set"]["generate_seeds"] == [0, 1]
+        assert cell["student_seeds"] == [0, 1]
+        assert cell["summary"]["n"] == 2
+    assert summary["amplified"]["random_real_reference"]["mean"] == summary["real"]["summary"]["mean"]
+
+    shown = screen.getvalue()
+    for kind, title in (("real", "random real"), ("plain", "plain"), ("amplified", "amplified")):
+        assert title in shown
+        assert f"{100 * summary[kind]['summary']['mean']['top1_last']:.1f} ± " in shown
+    assert "contact_sheet.png" in shown
+    assert Image.open("demo/contact_sheet.png").height > 10 * 32
+
+
+def test_outside_a_checkout_it_says_where_to_go() -> None:
+    with pytest.raises(FileNotFoundError, match="folder of the repository"):
+        main(["demo"])
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_failing_stage_ends_the_demo_with_its_output_and_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: StageRunner, stage: Stage, threads: int) -> float:
+        log = Path("log")
+        log.write_text("out of paper\n")
+        raise StageError(stage, 7, log)
+
+    monkeypatch.setattr(StageRunner, "run", fail)
+    with pytest.raises(SystemExit) as stop:
+        main(["demo"])
+    assert stop.value.code == 7
+    said = capsys.readouterr().err
+    assert "out of paper" in said
+    assert "hieramp fit --config configs/token_tuning/digits.yaml" in said
+
+
+@pytest.mark.usefixtures("checkout")
+def test_an_interruption_ends_what_still_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = []
+
+    def interrupt(self: StageRunner, stage: Stage, threads: int) -> float:
+        if stage.name == "tune class tokens":
+            return 0.0
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StageRunner, "run", interrupt)
+    monkeypatch.setattr(StageRunner, "stop", lambda self: stopped.append(True))
+    with pytest.raises(SystemExit) as stop:
+        main(["demo"])
+    assert stop.value.code == 130
+    assert stopped
+    assert "goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--seeds", "0"], ["--workers", "-1"], ["--sedes", "1"]])
+def test_refuses_nonsense(flags: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", *flags])
+    assert stop.value.code == 2

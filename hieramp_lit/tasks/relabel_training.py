@@ -23,6 +23,7 @@ from hieramp_lit.students import protocol
 from hieramp_lit.students.create import create_student
 from hieramp_lit.students.norm import Norm
 from hieramp_lit.students.teacher import PREFIXES, Teacher
+from hieramp_lit.tasks.student_checks import asked_of_data, refuse_rows, warn_near_chance
 
 _log = logging.getLogger(__name__)
 
@@ -131,8 +132,6 @@ class RelabelTraining(LightningModule):
             if not valid:
                 raise ValueError(f"model.{name}={getattr(self, name)} is out of range.")
 
-    # Building -------------------------------------------------------------------------------------------------------
-
     def configure_callbacks(self) -> Sequence[Callback]:
         """Attach the writer of ``result.json``."""
         return [StudentResults(self.output, self.export)]
@@ -141,12 +140,16 @@ class RelabelTraining(LightningModule):
         """Build student and teacher once the data's classes and sizes are known."""
         if "student" in self._modules:
             return
-        _refuse_rows(self._data())
-        self.num_classes = self.num_classes or _asked_of_data(self._data(), "num_classes")
-        self.image_size = self.image_size or _asked_of_data(self._data(), "image_size")
+        refuse_rows(self._data())
+        self.num_classes = self.num_classes or asked_of_data(self._data(), "num_classes")
+        self.image_size = self.image_size or asked_of_data(self._data(), "image_size")
         self.lr = self.lr or protocol.learning_rate(self.student_name, self.num_classes, self.image_size)
-        with torch.random.fork_rng():  # initial weights are a function of the seed, whatever ran before
-            torch.manual_seed(stable_seed("student", self.seed))
+        # Initial weights are a function of the seed, whatever ran before. Teachers are trained here too, on hard
+        # labels: under one seed they must not start from their students' weights, because a shared start makes copying
+        # the teacher easier than it is for any other pair.
+        labels = "hard" if self.teacher is None else "soft"
+        with torch.random.fork_rng():
+            torch.manual_seed(stable_seed("student", labels, self.seed))
             self.student = create_student(self.student_name, self.num_classes, self.image_size, self.norm)
         if self.checkpoint is not None:
             path = resolve(self.checkpoint, key="model.checkpoint")
@@ -193,8 +196,6 @@ class RelabelTraining(LightningModule):
             raise ValueError(f"trainer.max_epochs={epochs}: the schedule needs the number of epochs, e.g. 300.")
         return epochs
 
-    # Training -------------------------------------------------------------------------------------------------------
-
     def on_fit_start(self) -> None:
         """Measure the teacher before anything is trained on its word."""
         if self.trainer.world_size > 1:
@@ -208,7 +209,7 @@ class RelabelTraining(LightningModule):
         self.teacher_accuracies = self._measure(self.teacher_network)
         for logger in self.loggers:
             logger.log_metrics({"teacher/top1": self.teacher_accuracies.top1}, step=self.global_step)
-        _warn_near_chance(self.teacher_accuracies)
+        warn_near_chance(self.teacher_accuracies)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One step on one augmented and mixed batch."""
@@ -234,8 +235,6 @@ class RelabelTraining(LightningModule):
         if self.image_size is None:
             raise RuntimeError("augment runs after configure_model.")
         return mix_images(self.augmentation(image, self.image_size, generator), self.mix, self.mix_alpha, generator)
-
-    # Evaluation -----------------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Count the student's right answers."""
@@ -267,8 +266,6 @@ class RelabelTraining(LightningModule):
         known = {f"test/class_{cls}": share for cls, share in enumerate(accuracies.per_class) if share is not None}
         self.log_dict(known)
 
-    # Checkpoints ----------------------------------------------------------------------------------------------------
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the student and the evaluations so far; the teacher has its own file."""
         state = checkpoint["state_dict"]
@@ -285,8 +282,6 @@ class RelabelTraining(LightningModule):
         progress = checkpoint.get(_PROGRESS, {"batches": 0, "evaluations": []})
         self._batches_seen = progress["batches"]
         self.evaluations = [Evaluation.from_json(value) for value in progress["evaluations"]]
-
-    # Records --------------------------------------------------------------------------------------------------------
 
     def constants(self) -> dict[str, Any]:
         """Every constant of this training as plain values, for ``result.json``."""
@@ -349,34 +344,3 @@ class RelabelTraining(LightningModule):
     def _standardize(self, image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
         centred = image - image.new_tensor(mean)[:, None, None]
         return (centred / image.new_tensor(std)[:, None, None]).to(self.dtype)
-
-
-def _asked_of_data(data: LightningDataModule, name: str) -> int:
-    value = getattr(data, name, None)
-    if value is None and name == "num_classes":
-        classes = getattr(data, "classes", None)
-        value = None if classes is None else len(classes)
-    if value is None:
-        raise ValueError(f"model.{name} is null and {type(data).__name__} does not know it: give model.{name}.")
-    return int(value)
-
-
-def _refuse_rows(data: LightningDataModule) -> None:
-    judges = getattr(data, "validation", None)
-    for part, key in ((data, "data"), (judges, "data.validation")):
-        if getattr(part, "label", None) == "row":
-            raise ValueError(
-                f"{key}.label='row' gives labels for generators; students learn 'cls': set {key}.label: cls."
-            )
-
-
-def _warn_near_chance(accuracies: Accuracies) -> None:
-    chance = 1 / len(accuracies.per_class)
-    if accuracies.top1 < chance + 0.1 * (1 - chance):
-        _log.warning(
-            "The teacher's validation top-1 is %.1f %%, chance is %.1f %%: its labels are worth nothing. Usual causes: "
-            "its classes are in another order than the set's (teacher.rows); another architecture or stem (resnet18 "
-            "against resnet18_modified); another normalization (teacher.mean, teacher.std); another input size.",
-            100 * accuracies.top1,
-            100 * chance,
-        )

@@ -2,11 +2,13 @@ import json
 import logging
 
 import pytest
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 from safetensors import safe_open
 
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.files import sha256
+from hieramp_lit.metrics.accuracy import Accuracies, Evaluation
 from hieramp_lit.report import results
 from hieramp_lit.shards import ShardSet
 from tests.data.digits_set import make_digits_set
@@ -42,12 +44,29 @@ def test_the_result_tells_everything_about_the_run(digits_set, tmp_path):
     (run,) = result["per_seed"]
     assert [evaluation.epoch for evaluation in ours.evaluations] == [2, 4]
     assert run["last"] == json.loads(json.dumps(ours.evaluations[-1].to_json()))
-    assert run["best"]["epoch"] == 4  # the last fifth of four epochs is the fourth
     assert result["summary"]["mean"]["top1_last"] == run["last"]["top1"]
     assert result["validation"]["n"] == 450
     assert result["precision"] == "32-true"
     assert result["seconds"] > 0
     assert str(tmp_path) not in json.dumps(result)
+
+
+class _Pretend(Callback):
+    """Puts another history of accuracies before the result is written."""
+
+    def on_train_end(self, trainer, pl_module):
+        tops = [0.9, 0.2, 0.5, 0.4]
+        pl_module.evaluations = [Evaluation(k + 1, Accuracies(top, 1.0, (top,), 8)) for k, top in enumerate(tops)]
+
+
+@pytest.mark.parametrize(("best_from", "epoch", "top1"), [(0.0, 1, 0.9), (0.25, 3, 0.5), (0.8, 4, 0.4)])
+def test_best_counts_from_the_asked_share_of_training_on(best_from, epoch, top1, digits_set, tmp_path):
+    ours = task(output=str(tmp_path / "result.json"), best_from=best_from)
+    trainer = quiet_trainer(tmp_path, max_epochs=4, limit_val_batches=0, callbacks=[_Pretend()])
+    trainer.fit(ours, digits_data(digits_set))
+    (run,) = results.read(tmp_path)["per_seed"]
+    assert (run["best"]["epoch"], run["best"]["top1"]) == (epoch, top1)
+    assert (run["last"]["epoch"], run["last"]["top1"]) == (4, 0.4)
 
 
 def test_the_protocols_constants_are_resolved_and_changes_named(digits_set, tmp_path):

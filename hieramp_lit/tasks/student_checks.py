@@ -1,0 +1,58 @@
+"""What a student's training asks of its data and of its teacher before it starts."""
+
+import logging
+
+from lightning.pytorch import LightningDataModule
+
+from hieramp_lit.metrics.accuracy import Accuracies
+
+_log = logging.getLogger(__name__)
+
+
+def asked_of_data(data: LightningDataModule, name: str) -> int:
+    """What the data module knows where a setting of the task is null.
+
+    Args:
+        data: Data module of the run.
+        name: ``num_classes`` (also the length of its class list) or ``image_size``.
+
+    Raises:
+        ValueError: If it does not know.
+    """
+    value = getattr(data, name, None)
+    if value is None and name == "num_classes":
+        classes = getattr(data, "classes", None)
+        value = None if classes is None else len(classes)
+    if value is None:
+        raise ValueError(f"model.{name} is null and {type(data).__name__} does not know it: give model.{name}.")
+    return int(value)
+
+
+def refuse_rows(data: LightningDataModule) -> None:
+    """Refuse data that labels images with class rows, which are for generators.
+
+    Raises:
+        ValueError: If it does, or the data that judges the student does.
+    """
+    for part, key in ((data, "data"), (getattr(data, "validation", None), "data.validation")):
+        if getattr(part, "label", None) == "row":
+            raise ValueError(f"{key}.label='row' labels for generators; students learn 'cls': set {key}.label: cls.")
+
+
+def warn_near_chance(accuracies: Accuracies) -> None:
+    """Warn, with the usual causes, of a teacher that is right hardly more often than chance.
+
+    Near means: less than a tenth of the way from chance to 1.
+
+    Args:
+        accuracies: The teacher's, on the validation data.
+    """
+    chance = 1 / len(accuracies.per_class)
+    if accuracies.top1 < chance + 0.1 * (1 - chance):
+        _log.warning(
+            "The teacher's validation top-1 is %.1f %%, chance is %.1f %%: its labels are worth nothing. Usual causes: "
+            "its classes are in another order than the set's (teacher.rows); another architecture or stem (resnet18 "
+            "against resnet18_modified); another normalization (teacher.mean, teacher.std); another input size.",
+            100 * accuracies.top1,
+            100 * chance,
+        )

@@ -167,7 +167,7 @@ class RelabelTraining(LightningModule):
         """
         if stage in {"test", "validate"} and self.checkpoint is None and self.trainer.ckpt_path is None:
             raise ValueError(
-                f"`hieramp {stage}` was given no student: random weights would be judged. "
+                f"`hieramp {TrainerFn(stage).value}` was given no student: random weights would be judged. "
                 "Give model.checkpoint, the file that `hieramp fit` wrote (its checkpoint or model.export)."
             )
 

@@ -168,7 +168,7 @@ def test_a_student_is_tested_from_its_own_weights(digits_set, tmp_path):
 
 @pytest.mark.parametrize("command", ["test", "validate"])
 def test_random_weights_are_never_judged(command, digits_set, tmp_path):
-    with pytest.raises(ValueError, match=r"model\.checkpoint"):
+    with pytest.raises(ValueError, match=rf"`hieramp {command}`.*model\.checkpoint"):
         getattr(quiet_trainer(tmp_path), command)(task(), digits_data(digits_set))
 
 

@@ -2,19 +2,21 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from hieramp_lit.commands.stages import Stage, StageError, StageRunner
-from hieramp_lit.files import atomic_write, write_json
-from hieramp_lit.report.results import Result, aggregate, read
+from hieramp_lit.files import atomic_write, write_json, write_text
+from hieramp_lit.report import aggregate, read, student_table, student_table_markdown
+from hieramp_lit.report.results import Result
 from hieramp_lit.shards import ShardSet, side_by_side
 
 TUNING = "configs/token_tuning/digits.yaml"
@@ -51,7 +53,8 @@ def main(args: Sequence[str], prog: str) -> None:
     options = build_parser(prog).parse_args(args)
     console = Console()
     try:
-        run_demo(options.out, options.seeds, options.workers, max(1, _cores() // options.workers), console)
+        with _termination_interrupts():
+            run_demo(options.out, options.seeds, options.workers, max(1, _cores() // options.workers), console)
     except StageError as error:
         lines = error.log.read_text(errors="replace").splitlines() if error.log.is_file() else []
         sys.stderr.write(
@@ -86,7 +89,7 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
 
     Args:
         out: Folder for everything made: ``tuning/``, ``sets/``, ``students/``, ``logs/``, ``summary.json``,
-            ``contact_sheet.png``.
+            ``table.md``, ``contact_sheet.png``.
         seeds: Draws of each set.
         workers: Stages side by side, once tuning is done.
         threads: CPU threads of each of them.
@@ -112,7 +115,9 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
         seconds |= _run_side_by_side(runner, draws, workers, threads)
 
     cells = _cells(draws)
+    rows = {KINDS[kind][0]: cell for kind, cell in cells.items()}
     write_json(out / "summary.json", cells)
+    write_text(out / "table.md", student_table_markdown(rows))
     sheet = side_by_side(
         {
             KINDS[kind][0]: [ShardSet.open(draw.generate.folder) for draw in draws if draw.kind == kind]
@@ -122,7 +127,7 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
     with atomic_write(out / "contact_sheet.png") as temporary:
         sheet.save(temporary, format="PNG")
     console.print()
-    console.print(_table(cells, seeds))
+    console.print(student_table(rows))
     console.print(f"Contact sheet, amplified and plain images of equal seeds: {out / 'contact_sheet.png'}")
     console.print(f"All numbers: {out / 'summary.json'}")
     parts = ", ".join(f"{part} {value:.0f} s" for part, value in seconds.items())
@@ -186,24 +191,18 @@ def _cells(draws: Sequence[Draw]) -> dict[str, Result]:
     return {kind: aggregate(results, None if kind == "real" else reference) for kind, results in runs.items()}
 
 
-def _table(cells: dict[str, Result], seeds: int) -> Table:
-    first = cells["real"]
-    table = Table(
-        title=f"Students' top-1 accuracy in % on {first['validation']['n']} test images, "
-        f"{first['set']['images_per_class']} image per class",
-        caption=f"mean ± sample standard deviation over {seeds} draws, each with its own set seed and student seed "
-        f"(0…{seeds - 1})",
-    )
-    for column in ("set", "last", "best"):
-        table.add_column(column, justify="left" if column == "set" else "right")
-    for kind, cell in cells.items():
-        table.add_row(KINDS[kind][0], *(_mean_and_deviation(cell, measure) for measure in ("top1_last", "top1_best")))
-    return table
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Take SIGTERM, as `timeout` and batch systems send it, for Ctrl-C: no stage may outlive the demo."""
 
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
 
-def _mean_and_deviation(cell: Result, measure: str) -> str:
-    mean, deviation = cell["summary"]["mean"][measure], cell["summary"]["std_sample"][measure]
-    return f"{100 * mean:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _cores() -> int:

@@ -14,18 +14,20 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from hieramp_lit import __version__
 from hieramp_lit.files import sha256, write_json
 
 _INHERITED_ROLE = re.compile(
     "(LOCAL_|NODE_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PL_GLOBAL_SEED|PL_SEED_WORKERS|WANDB_.*"
 )
 """What would make a child part of another job: ranks, seeds and runs of the calling process."""
+
+_PATIENCE = 5.0  # seconds that a stage has to end by itself
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class Stage:
         return shlex.join(["hieramp", *self.arguments])
 
     def digest(self) -> str:
-        """Hash of everything that decides the output: arguments, configuration files, version, earlier stages."""
+        """Hash of everything that decides the output: arguments, configuration files, our code, earlier stages."""
         files = [value for flag, value in zip(self.arguments, self.arguments[1:], strict=False) if flag == "--config"]
         parts = [
-            __version__,
+            _code(),
             list(self.arguments),
             [sha256(Path(file)) for file in files],
             [stage.digest() for stage in self.needs],
@@ -124,8 +126,9 @@ class StageRunner:
         """End the children that still run; no further one starts."""
         with self._lock:
             self._stopped = True
-            for process in self._running:
-                process.terminate()
+            running = list(self._running)
+        for process in running:
+            _end(process)
 
     def _say(self, label: str, style: str, text: str) -> None:
         # Text and not markup: command lines hold brackets.
@@ -147,11 +150,34 @@ class StageRunner:
                     env=_clean_environment(threads),
                 )
                 self._running.add(process)
-            code = process.wait()
-        with self._lock:
-            self._running.discard(process)
+            try:
+                code = process.wait()
+            finally:
+                # Reached while it still runs if the user interrupts: no stage outlives the command.
+                _end(process)
+                with self._lock:
+                    self._running.discard(process)
         if code != 0:
             raise StageError(stage, code if code > 0 else 128 - code, log)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()  # Lightning waits for the end of a step; what it writes is atomic
+            process.wait()
+
+
+@cache
+def _code() -> str:
+    """Hash of the package, shipped weights included: after an update the stages run again."""
+    package = Path(__file__).parents[1]
+    files = sorted(path for path in package.rglob("*") if path.suffix in {".py", ".safetensors"})
+    names = [f"{path.relative_to(package)} {sha256(path)}" for path in files]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _clean_environment(threads: int) -> dict[str, str]:

@@ -2,12 +2,18 @@
 
 import io
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from hieramp_lit.commands import stages
 from hieramp_lit.commands.stages import Stage, StageError, StageRunner
 
 
@@ -126,3 +132,51 @@ def test_children_inherit_no_role(runner: StageRunner, tmp_path: Path, monkeypat
     assert not set(roles) & set(given)
     assert given["CUDA_VISIBLE_DEVICES"] == "3"
     assert given["OMP_NUM_THREADS"] == "3"
+
+
+class TestEnding:
+    @pytest.fixture
+    def endless(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+        """A stage that never ends and does not want to; its process id lands in the log."""
+        program = tmp_path / "python"
+        program.write_text("#!/bin/sh\ntrap '' TERM\necho $$\nwhile :; do sleep 0.05; done\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        monkeypatch.setattr(stages, "_PATIENCE", 0.2)
+        return Stage("wait", ("fit",), tmp_path / "out")
+
+    @staticmethod
+    def _process(tmp_path: Path) -> int:
+        log = tmp_path / "logs" / "wait.log"
+        while not log.is_file() or not log.read_text().endswith("\n"):
+            time.sleep(0.01)
+        return int(log.read_text())
+
+    def test_stop_ends_what_runs(self, runner: StageRunner, endless: Stage, tmp_path: Path) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(runner.run, endless, 1)
+            process = self._process(tmp_path)
+            runner.stop()
+            with pytest.raises(StageError) as failure:
+                running.result()
+        assert failure.value.exit_code == 128 + signal.SIGKILL
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+    def test_an_interruption_leaves_no_orphan(
+        self, runner: StageRunner, endless: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wait = subprocess.Popen.wait
+
+        def interrupted(self: "subprocess.Popen[bytes]", timeout: float | None = None) -> int:
+            if timeout is None and self.poll() is None:
+                TestEnding._process(tmp_path)
+                monkeypatch.setattr(subprocess.Popen, "wait", wait)
+                raise KeyboardInterrupt
+            return wait(self, timeout)
+
+        monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(endless, threads=1)
+        with pytest.raises(ProcessLookupError):
+            os.kill(self._process(tmp_path), 0)

@@ -65,8 +65,8 @@ def read_tensors(path: Path, *, prefixes: Sequence[str] = ("",), key: str = "che
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise ValueError(
             f"{key}: cannot read weights from {path} ({type(error).__name__}: {str(error).split(chr(10))[0]}). "
-            "The file is damaged, cut short, or holds pickled Python objects, which we refuse to run. Download it again "
-            "or save it as a plain state dict or safetensors."
+            "The file is damaged, cut short, or holds pickled Python objects, which we refuse to run. Download it "
+            "again or save it as a plain state dict or safetensors."
         ) from error
     tensors = _unwrap(content)
     if not tensors:

@@ -27,7 +27,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}{TEMPORARY_SUFFIX}"
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # safetensors replaces the file by one that only its owner may read
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)

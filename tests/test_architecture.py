@@ -12,14 +12,26 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted(folder.parent.name for folder in PACKAGE.glob("*/__init__.py"))
 
 LEVELS = {
-    0: {"seeds", "files", "checkpoints", "optimization", "var", "amplify", "losses", "students", "shards", "assets"},
+    0: {
+        "seeds",
+        "files",
+        "classes",
+        "checkpoints",
+        "optimization",
+        "var",
+        "amplify",
+        "losses",
+        "students",
+        "shards",
+        "assets",
+    },
     1: {"generate", "data", "metrics", "analysis", "report"},
     2: {"callbacks", "tasks"},
     3: {"commands", "cli", "lightning_cli", "__main__", "__init__"},
 }
 LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}
-# The batches and class lists are NamedTuples and dataclasses, the words that all levels share.
-SHARED_WORDS = {"hieramp_lit.data.batches", "hieramp_lit.data.classes"}
+# The batches are NamedTuples, words that all levels share.
+SHARED_WORDS = {"hieramp_lit.data.batches"}
 # Data modules are Lightning's; nothing else below tasks knows it. Metrics are torchmetrics objects.
 MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "commands", "cli", "lightning_cli"}
 LONGEST = 350

@@ -45,3 +45,11 @@ def test_equal_values_give_equal_bytes_and_nan_is_refused(tmp_path: Path):
 def test_sha256_of_a_file(tmp_path: Path):
     (tmp_path / "x").write_bytes(b"abc" * 100_000)
     assert sha256(tmp_path / "x") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path):
+    with atomic_write(tmp_path / "a") as temporary:
+        temporary.unlink()
+        temporary.touch(mode=0o600)  # as some libraries leave it
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode

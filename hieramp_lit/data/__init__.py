@@ -1,9 +1,8 @@
-"""Batches, class lists, data modules and the loaders behind them."""
+"""Batches, data modules and the loaders behind them."""
 
 from hieramp_lit.data.augment import Augmentation
 from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank
 from hieramp_lit.data.batches import ImageBatch, PlanBatch
-from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
 from hieramp_lit.data.image_folder import ImageFolderDataModule
 from hieramp_lit.data.plan import GenerationPlan, ShardPlan
@@ -14,8 +13,6 @@ __all__ = [
     "Augmentation",
     "BankBatches",
     "BankLoader",
-    "ClassEntry",
-    "ClassList",
     "DigitsDataModule",
     "GenerationPlan",
     "ImageBank",
@@ -25,6 +22,5 @@ __all__ = [
     "ShardDataModule",
     "ShardPlan",
     "Warp",
-    "load_classes",
     "load_digits_split",
 ]

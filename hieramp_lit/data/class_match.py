@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.classes import ClassEntry, ClassList
 
 NOT_IN_SET = -1
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from hieramp_lit.classes import DIGITS, ClassList, load_classes
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.classes import DIGITS, ClassList, load_classes
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import ImageDataModule
 from hieramp_lit.data.splits import stratified_split

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from hieramp_lit.classes import ClassList, load_classes
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.classes import ClassList, load_classes
 from hieramp_lit.data.crop import ResizeCrop, evaluation_short_side, var_short_side
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import ImageDataModule
@@ -134,7 +134,7 @@ class ImageFolderDataModule(ImageDataModule):
         self._train_root = Path(train).expanduser()
         self._val_root = Path(val).expanduser() if val is not None else None
         self._val_fraction = val_fraction
-        self._label = label
+        self.label = label
         self._unreadable = unreadable
         self._check = check
         self.classes = load_classes(classes) if classes is not None else ClassList.from_folder(self._train_root)
@@ -144,9 +144,9 @@ class ImageFolderDataModule(ImageDataModule):
         """List the files, check them, and split them, once."""
         if self._files is not None:
             return
-        train = self._readable(list_images(self._train_root, self.classes, self._label))
+        train = self._readable(list_images(self._train_root, self.classes, self.label))
         if self._val_root is not None:
-            self._files = train, self._readable(list_images(self._val_root, self.classes, self._label))
+            self._files = train, self._readable(list_images(self._val_root, self.classes, self.label))
             return
         labels = [file.label for file in train]
         held_out = max(1, round(self._val_fraction * len(train)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from lightning.pytorch import LightningDataModule
 
+from hieramp_lit.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.batches import PlanBatch
-from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
 
 
 @dataclass(frozen=True)

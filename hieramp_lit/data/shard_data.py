@@ -8,10 +8,10 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from hieramp_lit.classes import ClassList
 from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank, resize_uint8
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.class_match import match_classes, relabel
-from hieramp_lit.data.classes import ClassList
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.students import protocol
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hieramp_lit.classes import load_classes
 from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards.encode import encode_array, encode_json
@@ -122,7 +123,6 @@ class FolderImages(RealImages):
     """
 
     def __init__(self, root: str, image_size: int = 256, classes: str | None = None) -> None:
-        from hieramp_lit.data.classes import load_classes
         from hieramp_lit.data.crop import ResizeCrop
         from hieramp_lit.data.image_folder import list_images  # here: data modules bring Lightning with them
 

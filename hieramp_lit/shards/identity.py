@@ -5,20 +5,18 @@ Not in it, because a set must not depend on them: batch size, devices, times, pa
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hieramp_lit.classes import ClassList
 from hieramp_lit.shards.encode import encode_json
 from hieramp_lit.shards.format import IMAGE_FORMATS, ImageFormat
-
-if TYPE_CHECKING:  # `data` builds on `shards`: a real import would be a circle
-    from hieramp_lit.data.classes import ClassList
 
 
 def set_identity(
     *,
     generator: str,
     configuration: Mapping[str, Any],
-    classes: "ClassList",
+    classes: ClassList,
     images_per_class: int,
     shard_size: int,
     seed: int,
@@ -70,7 +68,7 @@ def identity_hash(identity: Mapping[str, Any]) -> str:
     return content_sha256(encode_json(identity))
 
 
-def classes_sha256(classes: "ClassList") -> str:
+def classes_sha256(classes: ClassList) -> str:
     """Hex SHA-256 of a class list: order, rows, wnids and names."""
     return content_sha256(encode_json(classes.to_json()))
 

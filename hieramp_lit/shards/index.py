@@ -3,8 +3,9 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hieramp_lit.classes import ClassList
 from hieramp_lit.files import write_bytes, write_json, write_text
 from hieramp_lit.shards.card import dataset_card
 from hieramp_lit.shards.contact_sheet import contact_sheet
@@ -14,12 +15,9 @@ from hieramp_lit.shards.manifest import Manifest, package_versions
 from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.writer import ShardRecord
 
-if TYPE_CHECKING:  # `data` builds on `shards`: a real import would be a circle
-    from hieramp_lit.data.classes import ClassList
-
 
 def finish_set(
-    folder: Path, identity: Mapping[str, Any], classes: "ClassList", records: Sequence[ShardRecord]
+    folder: Path, identity: Mapping[str, Any], classes: ClassList, records: Sequence[ShardRecord]
 ) -> ShardSet:
     """Write the index of a set whose shards are all complete; the manifest comes last, then the claim goes.
 

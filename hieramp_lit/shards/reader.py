@@ -5,18 +5,16 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hieramp_lit.classes import ClassList
 from hieramp_lit.shards.encode import decode_array, decode_image
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLASSES, CLS, IMAGE_FORMATS, JSON, SALIENCY, TOKENS, parse_key, shard_name
 from hieramp_lit.shards.manifest import Manifest
-
-if TYPE_CHECKING:  # `data` builds on `shards`: a real import would be a circle
-    from hieramp_lit.data.classes import ClassList
 
 
 class ShardSample(NamedTuple):
@@ -55,7 +53,7 @@ class ShardSet:
 
     path: Path
     manifest: Manifest
-    classes: "ClassList"
+    classes: ClassList
 
     @classmethod
     def open(cls, path: Path | str) -> "ShardSet":
@@ -64,8 +62,6 @@ class ShardSet:
         Raises:
             ShardError: If the folder is not a finished set of this format version, or its class list is unreadable.
         """
-        from hieramp_lit.data.classes import ClassList  # here: `data` builds on `shards`
-
         folder = Path(path).expanduser()
         manifest = Manifest.read(folder)
         try:

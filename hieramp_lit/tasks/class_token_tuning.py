@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
+from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.classes import ClassList
 from hieramp_lit.data.pixels import to_unit_range
 from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
 from hieramp_lit.metrics.tuning import TuningMetrics

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.class_match import NOT_IN_SET, match_classes, relabel
-from hieramp_lit.data.classes import ClassEntry, ClassList
 
 
 def named(*names, wnids=None):

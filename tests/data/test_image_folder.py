@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hieramp_lit.data.classes import ClassEntry, ClassList
+from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data.image_folder import ImageFolderDataModule
 from hieramp_lit.data.reading import UnreadableImageError
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
+from hieramp_lit.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.plan import GenerationPlan, RemainingShards, ShardPlan, subset_of
 
 ROWS = st.lists(st.integers(0, 2000), min_size=1, max_size=8, unique=True).map(tuple)

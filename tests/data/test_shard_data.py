@@ -3,10 +3,10 @@ import pytest
 import torch
 from lightning.pytorch import LightningDataModule
 
+from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data import DigitsDataModule, ShardDataModule
 from hieramp_lit.data.bank import ImageBank
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.classes import ClassEntry, ClassList
 from hieramp_lit.data.digits import load_digits_split
 from hieramp_lit.data.shard_data import read_bank
 from hieramp_lit.shards import ShardSet

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hieramp_lit.data.classes import ClassList, load_classes
+from hieramp_lit.classes import ClassList, load_classes
 from hieramp_lit.shards.identity import differences, identity_hash, set_identity
 
 BASE: dict[str, Any] = {

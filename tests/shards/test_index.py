@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from hieramp_lit.data.classes import ClassList
+from hieramp_lit.classes import ClassList
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.format import INDEX_FILES
 

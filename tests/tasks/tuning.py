@@ -8,7 +8,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from hieramp_lit.checkpoints import save
-from hieramp_lit.data import ImageBatch, load_classes
+from hieramp_lit.classes import load_classes
+from hieramp_lit.data import ImageBatch
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import ImageDataModule
 from hieramp_lit.tasks import ClassTokenTuning

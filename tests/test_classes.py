@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hieramp_lit.data.classes import ClassEntry, ClassList, load_classes
+from hieramp_lit.classes import ClassEntry, ClassList, load_classes
 
 
 def test_the_digits_are_ten_classes_whose_rows_are_the_digits():

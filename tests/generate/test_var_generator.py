@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from hieramp_lit.amplify import Amplification, StageValues
+from hieramp_lit.amplify import Amplification, StageValues, class_token_saliency
 from hieramp_lit.generate import Generator, Sampling, VARGenerator, to_uint8
 from hieramp_lit.var import VQVAEArchitecture
 from tests.golden.models import NAMES, build_generator, build_var, build_vqvae, golden
@@ -183,3 +183,29 @@ def test_the_class_token_of_generation_is_seen_by_its_own_scale_only():
     last = only_last.var.scales.slices[3]
     assert torch.equal(out[:, : last.start], plain[:, : last.start])
     assert math.prod(out.shape) == math.prod(plain.shape)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modulations_are_computed_once_per_image_not_per_scale(name: str):
+    generator = build_generator(Amplification(scales=[1, 3]), name=name)
+    var, calls = generator.var, []
+    layers = [var.shared_ada_lin] if var.shared_ada_lin is not None else [block.ada_lin for block in var.blocks]
+    for layer in [*layers, var.head_nm.ada_lin]:
+        layer.register_forward_hook(lambda *_: calls.append(1))
+    generator.generate(LABELS, INDICES, seed=0)
+    assert len(calls) == len(layers) + 1
+
+
+def test_saliency_is_computed_at_amplified_blocks_and_scales_only(monkeypatch: pytest.MonkeyPatch):
+    seen = []
+
+    def counted(query, keys, softmax_scale):
+        seen.append((query.shape[2], keys.shape[2]))
+        return class_token_saliency(query, keys, softmax_scale)
+
+    monkeypatch.setattr("hieramp_lit.amplify.amplifier.class_token_saliency", counted)
+    build_generator(Amplification(scales=[1, 3], blocks=[1, -1])).generate(LABELS, INDICES, seed=0)
+    assert seen == [(1, 4)] * 2 + [(1, 16)] * 2  # one query row, two blocks, the spatial keys of scales 1 and 3
+    seen.clear()
+    build_generator(None).generate(LABELS, INDICES, seed=0)
+    assert seen == []

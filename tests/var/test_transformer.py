@@ -202,3 +202,19 @@ def test_impossible_sizes_are_refused_by_name(arguments, match):
 def test_a_teacher_input_of_other_scales_is_refused():
     with pytest.raises(ValueError, match="patch_nums"):
         make()(torch.zeros(2, dtype=torch.long), torch.zeros(2, 5, 4))
+
+
+@torch.no_grad()
+def test_the_cache_is_preallocated_and_one_cache_does_not_know_another():
+    var = make()
+    label, teacher_input = inputs(var)
+    condition, first, second = var.condition(label), var.new_cache(2), var.new_cache(2)
+    assert first.keys.shape == (2, 2, 3, var.scales.total + 1, 4)
+    places = first.keys.data_ptr(), first.values.data_ptr()
+    alone = cached(var, label, teacher_input)
+    for k, place in enumerate(var.scales.slices):  # two sequences in turns, each with its own cache
+        features = teacher_input[:, place.start - 1 : place.stop - 1] if k else None
+        logits = var.forward_scale(features, k, condition, first)
+        var.forward_scale(None if features is None else features * 2, k, condition, second)
+        assert torch.equal(logits, alone[:, place])
+    assert places == (first.keys.data_ptr(), first.values.data_ptr())

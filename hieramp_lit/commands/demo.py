@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -137,7 +138,7 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
 def _tuning(out: Path) -> Stage:
     folder = out / "tuning"
     arguments = ("fit", "--config", TUNING, "--model.export", str(folder / "class_tokens.safetensors"))
-    return Stage("tune class tokens", (*arguments, *_runs_in(folder)), folder)
+    return Stage("tune class tokens", (*arguments, *_runs_in(folder)), folder, outcome=lambda: f"weights in {folder}")
 
 
 def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
@@ -151,6 +152,7 @@ def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
             ("predict", "--config", config, *weights, *set_flags),
             shards,
             () if kind == "real" else (tune,),
+            partial(_describe_set, shards),
         )
         run_flags = ("--model.seed", str(seed), "--model.output", str(student / "result.json"), *_runs_in(student))
         train = Stage(
@@ -158,9 +160,19 @@ def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
             ("fit", "--config", STUDENT, "--data.path", str(shards), *run_flags),
             student,
             (generate,),
+            partial(_describe_student, student),
         )
         draws.append(Draw(kind, generate, train))
     return draws
+
+
+def _describe_set(folder: Path) -> str:
+    shards = ShardSet.open(folder)
+    return f"{len(shards)} images of {len(shards.classes)} classes in {folder}"
+
+
+def _describe_student(folder: Path) -> str:
+    return f"top-1 {100 * read(folder)['summary']['mean']['top1_last']:.1f} % after the last epoch"
 
 
 def _runs_in(folder: Path) -> tuple[str, ...]:

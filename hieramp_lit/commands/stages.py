@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,12 +40,14 @@ class Stage:
         arguments: What follows `hieramp`.
         folder: What the stage writes. It is emptied before the stage runs with other arguments than before.
         needs: Stages whose output it reads; when one of them changes, so does this one.
+        outcome: What came out, in a few words, for the line that tells the stage's end.
     """
 
     name: str
     arguments: tuple[str, ...]
     folder: Path
     needs: tuple["Stage", ...] = ()
+    outcome: Callable[[], str] = str
 
     @property
     def command_line(self) -> str:
@@ -119,7 +122,8 @@ class StageRunner:
         self._execute(stage, threads)
         seconds = round(time.monotonic() - start, 1)
         write_json(record, {**entry, "seconds": seconds})
-        self._say("done: ", "green", f"{stage.name}, {seconds:.0f} s")
+        outcome = stage.outcome()
+        self._say("done: ", "green", f"{stage.name}, {seconds:.0f} s" + (f": {outcome}" if outcome else ""))
         return seconds
 
     def stop(self) -> None:

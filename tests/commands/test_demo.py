@@ -37,6 +37,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         typed.append(stage.arguments)
         small = SMALL.get(stage.arguments[2], "").split()
         main([*stage.arguments, *small, "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"])
+        assert stage.outcome()
         return 1.0
 
     monkeypatch.setattr(StageRunner, "run", run)

@@ -1,8 +1,10 @@
 """Stages run once, again when anything they depend on changes, alone in their process, and stop at a failure."""
 
+import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +40,13 @@ def test_shows_the_command_and_keeps_its_output(runner: StageRunner, tmp_path: P
     assert "$ hieramp --version '--lengths=[1, 2]'" in screen.getvalue()
     assert "done: tell [a] version" in screen.getvalue()
     assert "hieramp_lit" in (tmp_path / "logs" / "tell-a-version.log").read_text()
+
+
+def test_tells_what_came_out(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:
+    stage = dataclasses.replace(_stage(tmp_path / "out"), outcome=lambda: "[ten] images")
+    runner.run(stage, threads=1)
+    assert re.search(r"done: tell \[a\] version, \d+ s: \[ten\] images", screen.getvalue())
+    assert stage.digest() == _stage(tmp_path / "out").digest()
 
 
 def test_is_not_run_twice(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:

@@ -49,3 +49,10 @@ def test_the_ends_of_the_unit_interval_draw_tokens_of_positive_probability():
 def test_impossible_settings_name_their_key(arguments):
     with pytest.raises(ValueError, match=f"sampling.{next(iter(arguments))}"):
         Sampling(**arguments)
+
+
+def test_the_best_token_stays_however_small_top_p_is():
+    # The cumulative sum of a thousand float32 probabilities often ends below 1 − 1e-9, which would drop them all.
+    logits = torch.randn(200, 1000, generator=torch.Generator().manual_seed(0))
+    probabilities = filtered_probabilities(logits, top_k=0, top_p=1e-9)
+    assert torch.equal(probabilities, torch.nn.functional.one_hot(logits.argmax(-1), 1000).float())

@@ -44,6 +44,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return typed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("checkout")
 def test_whole_path(commands: list[tuple[str, ...]]) -> None:
     screen = io.StringIO()

@@ -107,10 +107,14 @@ class ClassList:
         write_json(Path(path), self.to_json())
 
     @classmethod
-    def from_folder(cls, root: Path | str) -> "ClassList":
+    def from_folder(cls, root: Path | str, key: str = "classes") -> "ClassList":
         """One class per sub-folder in sorted order, row = cls; hidden folders are left out.
 
         Folder names that are WordNet ids also become the `wnid`.
+
+        Args:
+            root: Folder of class folders.
+            key: Configuration key to name in errors.
 
         Raises:
             ValueError: If there is no such folder or it has no sub-folder.
@@ -121,9 +125,7 @@ class ClassList:
         )
         if not folders:
             state = "has no sub-folders" if root.is_dir() else "is not a folder"
-            raise ValueError(
-                f"classes: {root} {state}. Expected one folder of images per class, named after the class."
-            )
+            raise ValueError(f"{key}: {root} {state}. Expected one folder of images per class, named after the class.")
         return cls(
             tuple(
                 ClassEntry(cls=i, row=i, wnid=name if WNID.fullmatch(name) else None, name=name, imagenet_index=None)

@@ -88,6 +88,9 @@ class Amplification:
         unknown = [stage for stage in self.stages if stage not in STAGES]
         if unknown or isinstance(self.stages, str):
             raise ValueError(f"amplification.stages={self.stages!r}: expected a list of {list(STAGES)}.")
+        if self.scales is None and self.stages:
+            for key in ("beta", "rho"):
+                self._refuse_unreached_stages(key)
         if self.scales is not None and any(scale < 1 for scale in self.scales):
             raise ValueError(
                 f"amplification.scales={list(self.scales)}: expected scales from 1; scale 0 is left alone."
@@ -95,6 +98,17 @@ class Amplification:
         if not self.blocks:
             raise ValueError(
                 "amplification.blocks=[]: expected at least one block; to switch off, set amplification: null."
+            )
+
+    def _refuse_unreached_stages(self, key: str) -> None:
+        """A value for a stage that is not amplified would change nothing, and a sweep over it would be constant."""
+        value = getattr(self, key)
+        given = [stage for stage in STAGES if isinstance(value, StageValues) and getattr(value, stage) is not None]
+        unreached = [stage for stage in given if stage not in self.stages]
+        if unreached:
+            raise ValueError(
+                f"amplification.{key} names {unreached}, amplification.stages={list(self.stages)} leaves them out, so "
+                f"the values would change nothing. Add them to amplification.stages, or leave them out of {key}."
             )
 
     def schedule(self, scales: Scales, depth: int, class_token_scales: Sequence[int]) -> "Schedule":

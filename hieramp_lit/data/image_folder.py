@@ -137,16 +137,18 @@ class ImageFolderDataModule(ImageDataModule):
         self.label = label
         self._unreadable = unreadable
         self._check = check
-        self.classes = load_classes(classes) if classes is not None else ClassList.from_folder(self._train_root)
+        self.classes = (
+            load_classes(classes) if classes is not None else ClassList.from_folder(self._train_root, "data.train")
+        )
         self._files: tuple[list[ImageFile], list[ImageFile]] | None = None
 
     def setup(self, stage: str) -> None:
         """List the files, check them, and split them, once."""
         if self._files is not None:
             return
-        train = self._readable(list_images(self._train_root, self.classes, self.label))
+        train = self._readable(list_images(self._train_root, self.classes, self.label, "data.train"))
         if self._val_root is not None:
-            self._files = train, self._readable(list_images(self._val_root, self.classes, self.label))
+            self._files = train, self._readable(list_images(self._val_root, self.classes, self.label, "data.val"))
             return
         labels = [file.label for file in train]
         held_out = max(1, round(self._val_fraction * len(train)))
@@ -189,24 +191,25 @@ class ImageFolderDataModule(ImageDataModule):
         return [file for file in files if file.path not in reasons]
 
 
-def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"]) -> list[ImageFile]:
+def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], key: str = "root") -> list[ImageFile]:
     """All images below the class folders of `root`, in sorted order.
 
     Args:
         root: Folder with one sub-folder per class.
         classes: Where to find each sub-folder's class, by WordNet id or name.
         label: Which number of the class to take.
+        key: Configuration key of `root`, to name in errors.
 
     Raises:
         ValueError: If a sub-folder is in no class, or one holds no images.
     """
     by_name = {entry.name: entry for entry in classes.entries}
     by_name |= {entry.wnid: entry for entry in classes.entries if entry.wnid is not None}
-    names = ClassList.from_folder(root).names
+    names = ClassList.from_folder(root, key).names
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ValueError(
-            f"{root}: {len(unknown)} folders are in no class of the class list: {unknown[:12]}. "
+            f"{key}: {root} has {len(unknown)} folders that are in no class of the class list: {unknown[:12]}. "
             f"The classes are {list(by_name)[:12]} … Rename the folders or give another `data.classes`."
         )
     files: list[ImageFile] = []
@@ -214,6 +217,6 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"]) ->
         number = getattr(by_name[name], label)
         found = [ImageFile(path, number) for path in sorted((root / name).rglob("*")) if is_image_name(path)]
         if not found:
-            raise ValueError(f"{root / name} holds no images. Known kinds: {' '.join(sorted(SUFFIXES))}.")
+            raise ValueError(f"{key}: {root / name} holds no images. Known kinds: {' '.join(sorted(SUFFIXES))}.")
         files += found
     return files

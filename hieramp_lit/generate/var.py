@@ -55,7 +55,7 @@ class VARGenerator(nn.Module):
         return "var" if self.schedule.off else "hieramp"
 
     def identity(self) -> dict[str, Any]:
-        """Weights' SHA-256, sampling, and the schedule (None when nothing is amplified, however that was said)."""
+        """Weights' SHA-256, sampling, the schedule (None when nothing is amplified), blocks of the maps."""
         return {
             "weights": self.weights,
             "sampling": asdict(self.sampling),

@@ -27,6 +27,7 @@ class AmplifiedGeneration(Generation):
             the generated size.
         image_format: Lossless file format of the images.
         save_saliency: Store the class tokens' saliency maps of the last amplified block with every image.
+        num_heads: Attention heads; only for weights without L2-normalized attention, whose file does not tell them.
 
     Raises:
         FileNotFoundError: If a weight file does not exist.
@@ -43,13 +44,14 @@ class AmplifiedGeneration(Generation):
         save_size: int | None = None,
         image_format: ImageFormat = "png",
         save_saliency: bool = False,
+        num_heads: int | None = None,
     ) -> None:
-        var = load_var(checkpoint)
+        var = load_var(checkpoint, num_heads=num_heads, key="model.checkpoint")
         generator = VARGenerator(
             vqvae=tokenizer.load(var.scales),
             var=var,
             sampling=sampling,
             amplification=amplification,
-            weights={"var": sha256(resolve(checkpoint)), "vqvae": tokenizer.sha256()},
+            weights={"var": sha256(resolve(checkpoint, key="model.checkpoint")), "vqvae": tokenizer.sha256()},
         )
         super().__init__(generator, output, save_size, image_format, save_saliency)

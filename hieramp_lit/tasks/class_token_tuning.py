@@ -20,6 +20,7 @@ from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, to
 from hieramp_lit.metrics.tuning import TuningMetrics
 from hieramp_lit.optimization import lin0, scaled_learning_rate, weight_decay_groups
 from hieramp_lit.seeds import stream
+from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.var import Tokenizer, VARArchitecture, check_pair, load_into
 
 FROZEN = "vqvae."
@@ -118,6 +119,14 @@ class ClassTokenTuning(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """The export, if asked for."""
         return [self.export] if self.export is not None else []
+
+    def setup(self, stage: str) -> None:
+        """Refuse a precision that this task does not run in.
+
+        Raises:
+            ValueError: For weights in half precision.
+        """
+        refuse_half_weights(self.trainer)
 
     def configure_optimizers(self) -> Any:
         """AdamW with weight decay on matrices only, and the schedule.

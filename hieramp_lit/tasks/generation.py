@@ -7,6 +7,7 @@ from hieramp_lit.callbacks.shard_writer import ShardWriter
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.shards.format import IMAGE_FORMATS, ImageFormat
+from hieramp_lit.tasks.precision import refuse_half_weights
 
 
 class Generation(LightningModule):
@@ -49,6 +50,14 @@ class Generation(LightningModule):
         """The shard writer, without which generating would be in vain, and the progress display."""
         writer = ShardWriter(self.generator, self.output, self.save_size, self.image_format, self.save_saliency)
         return [writer, GenerationProgress()]
+
+    def setup(self, stage: str) -> None:
+        """Refuse a precision that this task does not run in.
+
+        Raises:
+            ValueError: For weights in half precision.
+        """
+        refuse_half_weights(self.trainer)
 
     def predict_step(self, batch: PlanBatch, batch_idx: int) -> Generated:
         """Make one micro-batch; the shard writer stores it."""

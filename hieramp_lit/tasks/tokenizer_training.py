@@ -17,6 +17,7 @@ from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.pixels import to_unit_range
 from hieramp_lit.metrics.codebook import CodebookUsage
 from hieramp_lit.seeds import stable_seed
+from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.var import Scales, VQVAEArchitecture, load_vqvae
 
 USAGE_DECAY = 0.99
@@ -88,6 +89,14 @@ class TokenizerTraining(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """The export, if asked for."""
         return [self.export] if self.export is not None else []
+
+    def setup(self, stage: str) -> None:
+        """Refuse a precision that this task does not run in.
+
+        Raises:
+            ValueError: For weights in half precision.
+        """
+        refuse_half_weights(self.trainer)
 
     def configure_optimizers(self) -> Any:
         """Optimizer of all parameters, with its schedule if there is one."""

@@ -60,7 +60,7 @@ class VARArchitecture:
         z_channels: Latent channels of the tokenizer.
         depth: Transformer blocks.
         embed_dim: Width; null is 64 × depth, as published.
-        num_heads: Attention heads; null is the depth, as published.
+        num_heads: Attention heads; null is the depth, as published. Without `attn_l2_norm` no tensor tells it: give it.
         num_classes: Classes; the label embedding has one row more, for "unconditional".
         attn_l2_norm: Normalize queries and keys, as published.
         shared_aln: One modulation layer for all blocks, as published at 512².
@@ -86,7 +86,16 @@ class VARArchitecture:
     adaln_gamma: float = 1e-3
 
     def build(self, class_token_scales: tuple[int, ...] | None = None) -> VAR:
-        """VAR of these sizes with fresh weights; `class_token_scales` overrides "all or none"."""
+        """VAR of these sizes with fresh weights; `class_token_scales` overrides "all or none".
+
+        Raises:
+            ValueError: If the number of heads is unknown, or `VAR` refuses a size.
+        """
+        if self.num_heads is None and not self.attn_l2_norm:
+            raise ValueError(
+                "num_heads is null and attn_l2_norm is false: without L2-normalized attention no tensor tells the "
+                "number of heads, and another number gives other images in silence. Give num_heads."
+            )
         scales = Scales(self.patch_nums)
         if class_token_scales is None:
             class_token_scales = tuple(range(len(scales))) if self.class_tokens else ()
@@ -110,14 +119,14 @@ class VARArchitecture:
     def of(cls, tensors: Mapping[str, Tensor]) -> "VARArchitecture":
         """Read the sizes from a state dict.
 
-        Without `attn_l2_norm` no tensor tells the number of heads; it is then taken as width / 64, as published.
+        Without `attn_l2_norm` no tensor tells the number of heads; `num_heads` is then None and `build` asks for it.
 
         Raises:
             KeyError: If it is not a VAR's.
         """
         rows, embed_dim = tensors["class_emb.weight"].shape
         l2_norm = "blocks.0.attn.scale_mul_1H11" in tensors
-        num_heads = tensors["blocks.0.attn.scale_mul_1H11"].shape[1] if l2_norm else max(1, embed_dim // 64)
+        num_heads = tensors["blocks.0.attn.scale_mul_1H11"].shape[1] if l2_norm else None
         lengths = Counter(tensors["lvl_1L"].flatten().tolist())
         return cls(
             patch_nums=tuple(math.isqrt(lengths[level]) for level in sorted(lengths)),
@@ -143,7 +152,8 @@ class VARArchitecture:
             f"class tokens ({self.class_head} head)" if self.class_tokens else "no class tokens",
         ]
         return (
-            f"VAR depth {self.depth}, width {self.embed_dim or 64 * self.depth}, {self.num_heads or self.depth} heads, "
+            f"VAR depth {self.depth}, width {self.embed_dim or 64 * self.depth}, "
+            f"{self.num_heads or (self.depth if self.attn_l2_norm else 'unknown')} heads, "
             f"{self.num_classes} classes, codebook {self.vocab_size}×{self.z_channels}, patch_nums "
             f"{list(self.patch_nums)}, {', '.join(extra for extra in extras if extra)}"
         )

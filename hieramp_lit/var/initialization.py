@@ -18,7 +18,8 @@ def initialize(var: "VAR", generator: torch.Generator | None, adaln_gamma: float
 
     Linear and embedding weights, class tokens, position and level embeddings: truncated normal of standard deviation
     ``√(1 / (3C))``; linear biases 0. Then the published gains: head × 0.02, its modulation × 0.5, a block's modulation
-    × 0.5 but the rows that make γ1 and γ2 × `adaln_gamma`, branch outputs ÷ ``√(2 · depth)``; ``scale_mul`` = log 4.
+    × 0.5 but the rows that make γ1 and γ2 × `adaln_gamma`, branch outputs ÷ ``√(2 · depth)``;
+    ``scale_mul`` = log 4. With shared AdaLN, ``ada_gss`` takes those gains on ``randn / √C``, the shared layer none.
 
     Args:
         var: Model to fill.
@@ -38,8 +39,6 @@ def initialize(var: "VAR", generator: torch.Generator | None, adaln_gamma: float
     for tensor in (var.pos_start, var.pos_1LC, *var.cls_tokens.values()):
         fill(tensor)
     var.head.weight.mul_(0.02)
-    if var.shared_ada_lin is not None:
-        _scale_modulation(var.shared_ada_lin, var.embed_dim, adaln_gamma)
     for module in var.modules():
         if isinstance(module, HeadNorm):
             _linear(module.ada_lin).weight.mul_(0.5)

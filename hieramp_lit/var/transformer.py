@@ -151,11 +151,12 @@ class VAR(nn.Module):
         return [(name, parameter) for name, parameter in self.named_parameters() if name.startswith(own)]
 
     def no_weight_decay(self) -> set[str]:
-        """Names of the parameters that take no weight decay: all but matrices, and every embedding table.
+        """Names of the parameters that take no weight decay: all but matrices, and some that only look like one.
 
-        Biases, norms, embeddings of class, position and level, attention scales, class tokens (reference §2).
+        Biases, norms, embeddings of position and level, attention scales, class tokens (reference §2). The label
+        embedding decays, as in the released code.
         """
-        tables = {"class_emb.weight", "lvl_embed.weight", "pos_start", "pos_1LC"}
+        tables = {"lvl_embed.weight", "pos_start", "pos_1LC"}
         return {
             name
             for name, parameter in self.named_parameters()

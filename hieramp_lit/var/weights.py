@@ -1,7 +1,7 @@
 """Loading and naming weights of VAR and its tokenizer: published files, ours, and what to say when they do not fit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,11 +29,11 @@ class Tokenizer:
 
     def load(self, scales: Scales) -> VQVAE:
         """The tokenizer with its weights, frozen, in eval mode."""
-        return load_vqvae(self.checkpoint, scales).requires_grad_(False).eval()
+        return load_vqvae(self.checkpoint, scales, key="model.tokenizer.checkpoint").requires_grad_(False).eval()
 
     def sha256(self) -> str:
         """Hex SHA-256 of the file."""
-        return sha256(resolve(self.checkpoint, key="tokenizer.checkpoint"))
+        return sha256(resolve(self.checkpoint, key="model.tokenizer.checkpoint"))
 
 
 def read_var_tensors(checkpoint: str, *, key: str = "checkpoint") -> dict[str, Tensor]:
@@ -45,25 +45,30 @@ def read_var_tensors(checkpoint: str, *, key: str = "checkpoint") -> dict[str, T
     """
     path = resolve(checkpoint, key=key)
     tensors = read_tensors(path, prefixes=("var.", ""), key=key)
-    if "class_emb.weight" not in tensors or "lvl_1L" not in tensors:
+    if "class_emb.weight" not in tensors:
         other = "a tokenizer (VQ-VAE)" if "quantize.embedding.weight" in tensors else "something else"
         raise ValueError(f"{key}: {path} is not a VAR but {other}; first names: {list(tensors)[:4]}.")
     return tensors
 
 
-def load_var(checkpoint: str, *, key: str = "checkpoint") -> VAR:
+def load_var(checkpoint: str, *, num_heads: int | None = None, key: str = "checkpoint") -> VAR:
     """Build the VAR that a file holds, sizes and all, and load it strictly.
 
     Args:
         checkpoint: Path or ``asset://…``; see `read_tensors` for the containers.
+        num_heads: Attention heads, for files without L2-normalized attention, whose tensors do not tell it.
         key: Configuration key to name in errors.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, is not a VAR, or its names do not fit its own sizes.
+        ValueError: If it is damaged, is not a VAR, its names do not fit its own sizes, or the number of heads is
+            unknown or another than `num_heads`.
     """
     tensors = read_var_tensors(checkpoint, key=key)
-    architecture = VARArchitecture.of(tensors)
+    architecture = _var_sizes(tensors, checkpoint, key)
+    if num_heads is not None and architecture.num_heads not in (None, num_heads):
+        raise ValueError(f"{key}: {checkpoint} has {architecture.num_heads} attention heads, num_heads={num_heads}.")
+    architecture = replace(architecture, num_heads=architecture.num_heads or num_heads)
     scales = tuple(sorted(int(name.split(".")[1]) for name in tensors if name.startswith("cls_tokens.")))
     var = architecture.build(class_token_scales=scales)
     load_strictly(var, tensors, source=checkpoint, key=key, hint=_looks_like(architecture))
@@ -90,7 +95,8 @@ def load_into(var: VAR, checkpoint: str, *, key: str = "checkpoint") -> list[str
     if len(new) < len(var.class_token_parameters()):
         new = []  # a file with some class tokens must have them all
     kept = {name: var.state_dict()[name] for name in new}
-    load_strictly(var, {**tensors, **kept}, source=checkpoint, key=key, hint=_looks_like(VARArchitecture.of(tensors)))
+    hint = _looks_like(_var_sizes(tensors, checkpoint, key))
+    load_strictly(var, {**tensors, **kept}, source=checkpoint, key=key, hint=hint)
     return new
 
 
@@ -111,7 +117,10 @@ def load_vqvae(checkpoint: str, scales: Scales, *, key: str = "tokenizer.checkpo
     if "quantize.embedding.weight" not in tensors:
         other = "a VAR" if "class_emb.weight" in tensors else "something else"
         raise ValueError(f"{key}: {path} is not a tokenizer (VQ-VAE) but {other}; first names: {list(tensors)[:4]}.")
-    architecture = VQVAEArchitecture.of(tensors)
+    try:
+        architecture = VQVAEArchitecture.of(tensors)
+    except KeyError as missing:
+        raise _incomplete(missing, "tokenizer", checkpoint, key) from missing
     vqvae = architecture.build(scales)
     usage = tensors.get(USAGE_STATISTIC)
     if usage is None or len(usage) != len(scales):  # a statistic; a file of other K keeps ours (reference §1)
@@ -138,6 +147,20 @@ def check_pair(vqvae: VQVAE, var: VAR) -> None:
 def published_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors as float32 where they are floating, for files that other VAR tools read."""
     return {name: t.to(torch.float32) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _var_sizes(tensors: Mapping[str, Tensor], source: str, key: str) -> VARArchitecture:
+    try:
+        return VARArchitecture.of(tensors)
+    except KeyError as missing:
+        raise _incomplete(missing, "VAR", source, key) from missing
+
+
+def _incomplete(missing: KeyError, network: str, source: str, key: str) -> ValueError:
+    return ValueError(
+        f"{key}: {source} is no whole {network}. Missing in the file: {missing.args[0]}, which says a size; so the "
+        "other names cannot be checked. Download or export the file again."
+    )
 
 
 def _looks_like(architecture: VARArchitecture) -> str:

@@ -166,7 +166,16 @@ def test_a_renormalized_factor_is_the_bias_of_its_logarithm_to_the_bit(attention
 
 
 def test_without_renormalizing_weights_sum_to_more_by_the_salient_share(attention, tokens):
+    # Values of one everywhere, no output projection: the output is the sum of the weights.
+    with torch.no_grad():
+        attention.mat_qkv.weight[2 * H * D :] = 0
+        attention.v_bias.fill_(1)
+        attention.proj.weight.copy_(torch.eye(H * D))
+        attention.proj.bias.zero_()
+    kind = {"rule": "post_softmax", "renormalize": False, "scales": [2], "blocks": [0]}
+    raised, amplifier = run(attention, tokens, 2, Amplification(beta=4.0, **kind))
     _, plain, mask = algorithm_1(attention, tokens, 2, 1.0, 0.5, "post_softmax", "own")
-    _, raised, _ = algorithm_1(attention, tokens, 2, 4.0, 0.5, "post_softmax", "own")
-    salient_share = (plain[..., 5:14] * mask[:, None, None]).sum(-1)
-    torch.testing.assert_close(raised.sum(-1), 1 + 3 * salient_share)
+    assert torch.equal(amplifier.masks[0, 2], mask)
+    share_BHn = (plain[..., 5:14] * mask[:, None, None]).sum(-1)
+    expected = (1 + 3 * share_BHn).transpose(1, 2).repeat_interleave(D, dim=2)
+    torch.testing.assert_close(raised.double(), expected, atol=1e-5, rtol=1e-5)

@@ -72,6 +72,8 @@ def test_every_way_of_saying_off_is_off(arguments):
         ({"beta": [1.0, math.nan]}, "beta"),
         ({"beta": -1.0, "rule": "post_softmax"}, "beta"),
         ({"stages": ["start"]}, "stages"),
+        ({"stages": ["coarse"], "beta": {"mid": 3.0}}, "beta"),
+        ({"stages": ["mid", "fine"], "rho": {"coarse": 0.5, "mid": 0.5}}, "rho"),
         ({"stages": "coarse"}, "stages"),
         ({"scales": [0]}, "scales"),
         ({"blocks": []}, "blocks"),

@@ -175,6 +175,7 @@ def test_weight_decay_falls_on_matrices_only():
     decayed = {name for name, _ in var.named_parameters()} - var.no_weight_decay()
     assert decayed == {
         "word_embed.weight",
+        "class_emb.weight",
         "head.weight",
         "head_nm.ada_lin.1.weight",
         "class_head.weight",
@@ -218,3 +219,14 @@ def test_the_cache_is_preallocated_and_one_cache_does_not_know_another():
         var.forward_scale(None if features is None else features * 2, k, condition, second)
         assert torch.equal(logits, alone[:, place])
     assert places == (first.keys.data_ptr(), first.values.data_ptr())
+
+
+def test_shared_adaln_keeps_the_plain_gain_and_scales_each_blocks_own_shift():
+    torch.manual_seed(0)
+    arguments = {"vocab_size": 8, "z_channels": 4, "depth": 2, "embed_dim": 192, "num_heads": 3, "num_classes": 9}
+    var = VAR(Scales((1, 2)), shared_aln=True, adaln_gamma=1e-3, **arguments)
+    std = math.sqrt(1 / (3 * 192))
+    shared, own = var.shared_ada_lin[1].weight, torch.stack([block.ada_gss for block in var.blocks])
+    assert shared.std().item() == pytest.approx(std, rel=0.05)
+    assert own[..., :2, :].std().item() == pytest.approx(1e-3 / math.sqrt(192), rel=0.1)
+    assert own[..., 2:, :].std().item() == pytest.approx(0.5 / math.sqrt(192), rel=0.1)

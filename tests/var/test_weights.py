@@ -56,7 +56,7 @@ def test_saved_weights_come_back_whole(tmp_path, suffix):
 @pytest.mark.parametrize(
     "architecture",
     [
-        VARArchitecture((1, 3), 8, 4, 1, 64, 1, 3, attn_l2_norm=False, shared_aln=True, class_tokens=False),
+        VARArchitecture((1, 3), 8, 4, 1, 64, 2, 3, shared_aln=True, class_tokens=False),
         VARArchitecture((2, 3, 3), 5, 2, 3, 24, 4, 7),
     ],
 )
@@ -130,3 +130,44 @@ def test_the_tokenizer_of_a_task_is_frozen(tmp_path):
     vqvae = Tokenizer(str(tmp_path / "vqvae.pth")).load(Scales((1, 2)))
     assert not vqvae.training
     assert not any(p.requires_grad for p in vqvae.parameters())
+
+
+def test_without_l2_norm_the_number_of_heads_must_be_given(tmp_path):
+    architecture = VARArchitecture((1, 2), 8, 4, 2, 128, 4, 3, attn_l2_norm=False)
+    var = architecture.build().eval()
+    save(tmp_path / "var.safetensors", var.state_dict())
+    path = str(tmp_path / "var.safetensors")
+    with pytest.raises(ValueError, match="Give num_heads"):
+        load_var(path)
+    loaded = load_var(path, num_heads=4).eval()
+    label, teacher_input = torch.tensor([0, 1]), torch.randn(2, 4, 4)
+    with torch.no_grad():
+        assert torch.equal(loaded(label, teacher_input).token_logits, var(label, teacher_input).token_logits)
+    fresh = architecture.build()
+    load_into(fresh, path)
+    assert fresh.num_heads == 4
+    with pytest.raises(ValueError, match="Give num_heads"):
+        VARArchitecture(attn_l2_norm=False).build()
+
+
+def test_heads_that_contradict_the_file_are_refused(tmp_path):
+    save(tmp_path / "var.safetensors", SMALL.build().state_dict())
+    with pytest.raises(ValueError, match="has 2 attention heads, num_heads=4"):
+        load_var(str(tmp_path / "var.safetensors"), num_heads=4)
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL.build().state_dict() if "blocks.1" not in name and "cls_t" not in name])
+def test_any_missing_name_is_named(tmp_path, name):
+    tensors = SMALL.build().state_dict()
+    del tensors[name]
+    save(tmp_path / "var.safetensors", tensors)
+    expected = (
+        "is not a VAR" if name == "class_emb.weight" else rf"(?s)model\.checkpoint: .*Missing in the file.*{name}"
+    )
+    if name == "blocks.0.attn.scale_mul_1H11":
+        expected = "Give num_heads"
+    for load in (load_var, lambda path, key: load_into(SMALL.build(), path, key=key)):
+        if name == "blocks.0.attn.scale_mul_1H11" and load is not load_var:
+            expected = rf"Missing in the file .*{name}"
+        with pytest.raises(ValueError, match=expected):
+            load(str(tmp_path / "var.safetensors"), key="model.checkpoint")

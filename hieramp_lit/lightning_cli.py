@@ -139,6 +139,10 @@ def _without_misleading_noise() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
             # `main(args)` hands arguments over on purpose; sys.argv then belongs to the calling program.
             warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within")
+            # An epoch of a distilled set is a step or a few; what matters is logged at its end.
+            warnings.filterwarnings(
+                "ignore", message=r"The number of training batches \(\d+\) is smaller than the logging"
+            )
             # The frozen tokenizer and teacher are in eval mode on purpose.
             warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode at the start of training")
             # Lightning 2.6 asks torch in a way that torch 2.15 deprecates; nothing a user could change.

@@ -55,7 +55,9 @@ class TestEveryConfiguration:
         assert config.read_text().startswith("# ")
 
     def test_parses_under_every_overlay(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        printed(capsys, COMMANDS[config.parent.name], config, *OVERLAYS)
+        command = COMMANDS[config.parent.name]
+        fitting = [path for path in OVERLAYS if command == "fit" or "model" not in yaml.safe_load(path.read_text())]
+        printed(capsys, command, config, *fitting)
 
     @pytest.mark.parametrize("section", ["model", "data", "trainer"])
     def test_refuses_an_unknown_key(
@@ -73,7 +75,10 @@ class TestEveryConfiguration:
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=_name)
 def test_overlays_hold_no_science(overlay: Path) -> None:
     assert overlay.read_text().startswith("# ")
-    assert set(yaml.safe_load(overlay.read_text())) == {"trainer"}
+    values = yaml.safe_load(overlay.read_text())
+    # A debugging run may leave the weights of a real one alone.
+    assert values.pop("model", None) in (None, {"init_args": {"export": None}})
+    assert set(values) == {"trainer"}
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,6 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return typed
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("checkout")
 def test_whole_path(commands: list[tuple[str, ...]]) -> None:
     screen = io.StringIO()
@@ -74,7 +73,8 @@ def test_whole_path(commands: list[tuple[str, ...]]) -> None:
         assert title in shown
         assert f"{100 * summary[kind]['summary']['mean']['top1_last']:.1f} ± " in shown
     assert "contact_sheet.png" in shown
-    assert Image.open("demo/contact_sheet.png").height > 10 * 32
+    with Image.open("demo/contact_sheet.png") as sheet:
+        assert sheet.height > 10 * 32
 
 
 def test_outside_a_checkout_it_says_where_to_go() -> None:

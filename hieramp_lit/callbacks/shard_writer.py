@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.data.plan import GenerationPlan
-from hieramp_lit.generate.base import Generated, Generator
+from hieramp_lit.generate.base import Generated, Generator, KnowsClasses
 from hieramp_lit.shards.encode import encode_sample
 from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shards
 from hieramp_lit.shards.format import MANIFEST, ImageFormat, sample_key
@@ -67,6 +67,8 @@ class ShardWriter(Callback):
         """
         plan = plan_of(trainer)
         trainer.predict_loop.return_predictions = False  # the images are on disk: memory must not keep them as well
+        if isinstance(self._generator, KnowsClasses):
+            self._generator.check_classes(plan.classes)
         self._identity = set_identity(
             generator=self._generator.name,
             configuration=self._generator.identity(),

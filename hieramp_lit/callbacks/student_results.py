@@ -152,6 +152,7 @@ def _real_data(data: LightningDataModule) -> dict[str, Any]:
         "name": type(data).__name__,
         "manifest_sha256": None,
         "generator": None,
+        "configuration_sha256": None,
         "absent": _NO_SET,
         "images_per_class": None,
         "classes": len(data.classes) if hasattr(data, "classes") else None,

@@ -140,12 +140,30 @@ class BankLoader:
             yield self.bank[index_B]
 
     def state_dict(self) -> dict[str, int]:
-        """The place."""
-        return {"epoch": self._epoch, "batch": self._batch}
+        """The place, and what the batches from there on depend on."""
+        return {"epoch": self._epoch, "batch": self._batch, **self._layout()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to the place that `state_dict` told."""
+        """Go to the place that `state_dict` told.
+
+        Raises:
+            ValueError: If the batches of this loader are not those of the one whose place was saved.
+        """
+        layout = {name: state.get(name) for name in self._layout()}
+        if state["batch"] and layout != self._layout():
+            raise ValueError(
+                f"The checkpoint was written in mid-epoch with {layout}, now it is {self._layout()}: its place means "
+                "other images here. Resume with the same set, `data.batch_size`, `data.seed` and devices."
+            )
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
+
+    def _layout(self) -> dict[str, int]:
+        return {
+            "images": len(self.bank),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "world_size": self.world_size,
+        }
 
     def _batches(self, epoch: int) -> tuple[Tensor, ...]:
         order = torch.randperm(len(self.bank), generator=stream("order", self.seed, epoch))

@@ -1,6 +1,7 @@
 """Resizing the short side and cutting out a square, as VAR trains and as students are evaluated."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from PIL import Image
@@ -21,7 +22,7 @@ def evaluation_short_side(image_size: int) -> int:
 
 @dataclass(frozen=True)
 class ResizeCrop:
-    """Short side to `short_side` (Lanczos, antialiased), then a square of `image_size`; never mirrored by default.
+    """Short side to `short_side` (antialiased), then a square of `image_size`; never mirrored by default.
 
     Args:
         image_size: Side of the result in pixels.
@@ -29,6 +30,7 @@ class ResizeCrop:
         random: Crop at a place drawn for each sample, else in the centre.
         flip: Mirror every other sample, drawn, left to right.
         seed: Of the draws.
+        filter: `lanczos` (VAR's training images) or `bilinear` (torchvision's default, as classifiers are judged).
 
     Raises:
         ValueError: If a side is not positive or `short_side` is below `image_size`.
@@ -39,6 +41,7 @@ class ResizeCrop:
     random: bool = False
     flip: bool = False
     seed: int = 0
+    filter: Literal["lanczos", "bilinear"] = "lanczos"
 
     def __post_init__(self) -> None:
         """Check the sides."""
@@ -54,7 +57,7 @@ class ResizeCrop:
         short = min(width, height)
         # whole pixels, rounded down as torchvision's Resize does
         size = (self.short_side * width // short, self.short_side * height // short)
-        resized = image.resize(size, Image.Resampling.LANCZOS)
+        resized = image.resize(size, Image.Resampling[self.filter.upper()])
         spare_right, spare_down = size[0] - self.image_size, size[1] - self.image_size
         mirrored = False
         if self.random or self.flip:

@@ -80,7 +80,8 @@ class ImageFolderDataModule(ImageDataModule):
         image_size: Side of the square images in pixels; the tokenizer's.
         val_fraction: Share of the training images to hold out where `val` is null, above 0 and below 1.
         short_side: Short side before the crop: `var` (1.125 × `image_size`, the reference's tuning), `evaluation`
-            (``image_size // 7 · 8``, the students' validation) or a number of pixels.
+            (``image_size // 7 · 8``, the students' validation; resized bilinearly as there, else by Lanczos) or a
+            number of pixels.
         flip: Mirror every other training image; the reference's tuning does not.
         classes: Class list: a classes.json, another folder, or null for the sub-folders of `train` in sorted order.
             Folders are found in it by WordNet id or name. Give one where the generator knows more classes than the
@@ -129,8 +130,9 @@ class ImageFolderDataModule(ImageDataModule):
         if isinstance(short_side, str) and short_side not in sides:
             raise ValueError(f"data.short_side={short_side!r}: expected {', '.join(sides)} or a number of pixels.")
         side = sides[short_side] if isinstance(short_side, str) else short_side
-        self._train_transform = ResizeCrop(image_size, side, random=True, flip=flip, seed=seed)
-        self._val_transform = ResizeCrop(image_size, side)
+        kernel: Literal["lanczos", "bilinear"] = "bilinear" if short_side == "evaluation" else "lanczos"
+        self._train_transform = ResizeCrop(image_size, side, random=True, flip=flip, seed=seed, filter=kernel)
+        self._val_transform = ResizeCrop(image_size, side, filter=kernel)
         self._train_root = Path(train).expanduser()
         self._val_root = Path(val).expanduser() if val is not None else None
         self._val_fraction = val_fraction
@@ -154,6 +156,12 @@ class ImageFolderDataModule(ImageDataModule):
         held_out = max(1, round(self._val_fraction * len(train)))
         kept, out = stratified_split(labels, held_out, "folder", self.seed)
         self._files = [train[i] for i in kept], [train[i] for i in out]
+        lost = sorted(set(labels) - {file.label for file in self._files[0]})
+        if lost:
+            raise ValueError(
+                f"data.val_fraction={self._val_fraction} holds out all images of classes labelled {lost[:12]}: none "
+                "would be trained on. Lower it, add images, or give `data.val`."
+            )
 
     def train_samples(self) -> FolderSamples:
         """Training images, cropped at random."""

@@ -13,6 +13,7 @@ from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank, resize_uin
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.class_match import match_classes, relabel
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.shards.identity import identity_hash
 from hieramp_lit.students import protocol
 
 GIB = 2**30
@@ -127,12 +128,13 @@ class ShardDataModule(LightningDataModule):
         return self._judged(self._judges().test_dataloader())
 
     def describe_set(self) -> dict[str, Any]:
-        """What ``result.json`` says about the set: name, hash, generator, IPC, ``generate.seed``."""
+        """What ``result.json`` says about the set: name, hashes (of all; of all but the seed), generator, IPC, seed."""
         manifest = self.shards.manifest
         return {
             "name": Path(self.path).resolve().name,
             "manifest_sha256": manifest.hash,
             "generator": manifest.generator,
+            "configuration_sha256": identity_hash({k: v for k, v in manifest.identity.items() if k != "seed"}),
             "images_per_class": manifest.images_per_class,
             "classes": len(self.classes),
             "images": len(self.shards),

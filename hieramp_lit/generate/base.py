@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from hieramp_lit.classes import ClassList
+
 
 class Generated(NamedTuple):
     """Images of one call and, where the generator has them, what they were made from.
@@ -25,6 +27,18 @@ class Generated(NamedTuple):
     f_hat: Tensor | None = None
     saliency: dict[tuple[int, int], Tensor] | None = None
     masks: dict[tuple[int, int], Tensor] | None = None
+
+
+@runtime_checkable
+class KnowsClasses(Protocol):
+    """A generator that knows which class each row is, and so can refuse a plan that thinks otherwise."""
+
+    def check_classes(self, classes: ClassList) -> None:
+        """Refuse a class list whose rows mean other classes.
+
+        Raises:
+            ValueError: Naming the rows that differ.
+        """
 
 
 @runtime_checkable

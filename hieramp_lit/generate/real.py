@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hieramp_lit.classes import load_classes
+from hieramp_lit.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards.encode import encode_array, encode_json
@@ -17,7 +17,13 @@ from hieramp_lit.shards.identity import content_sha256
 
 @runtime_checkable
 class RealImages(Protocol):
-    """Labelled training images to choose from."""
+    """Labelled training images to choose from.
+
+    Attributes:
+        classes: Which class each row is.
+    """
+
+    classes: ClassList
 
     def rows(self) -> Tensor:
         """Class row of every image, int64, shape ``(N,)``."""
@@ -52,6 +58,28 @@ class RandomReal(Generator):
         """The data; there are no weights and nothing to set."""
         return {"data": self.data.identity()}
 
+    def check_classes(self, classes: ClassList) -> None:
+        """Refuse a plan whose class rows mean other classes than those of the images.
+
+        Args:
+            classes: The plan's.
+
+        Raises:
+            ValueError: Naming the rows that differ.
+        """
+        own = {entry.row: entry for entry in self.data.classes.entries}
+        pairs = [(entry, own.get(entry.row)) for entry in classes.entries]
+        wrong = [
+            f"row {entry.row} is {entry.name!r} there, {'unknown' if here is None else repr(here.name)} here"
+            for entry, here in pairs
+            if here is None or not _same_class(entry, here)
+        ]
+        if wrong:
+            raise ValueError(
+                f"data.classes and the real images disagree: {'; '.join(wrong[:6])}. Images would get other labels. "
+                "Give model.generator…data.classes the same class list as data.classes."
+            )
+
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
         """Choose one image for each (class row, index) under `seed`.
 
@@ -81,6 +109,10 @@ class RandomReal(Generator):
         return order
 
 
+def _same_class(one: ClassEntry, other: ClassEntry) -> bool:
+    return one.name == other.name or (one.wnid is not None and one.wnid == other.wnid)
+
+
 class DigitsImages(RealImages):
     """The embedded example's images: handwritten digits, 32×32 RGB, class rows 0…9.
 
@@ -93,6 +125,7 @@ class DigitsImages(RealImages):
         from hieramp_lit.data.digits import load_digits_split  # here: data modules bring Lightning with them
 
         self.split = split
+        self.classes = load_classes("digits")
         self._images_N3HW, self._rows_N = load_digits_split(split)
 
     def rows(self) -> Tensor:
@@ -127,7 +160,8 @@ class FolderImages(RealImages):
         from hieramp_lit.data.image_folder import list_images  # here: data modules bring Lightning with them
 
         self._root = Path(root).expanduser()
-        self._files = list_images(self._root, load_classes(classes or root), "row")
+        self.classes = load_classes(classes or root)
+        self._files = list_images(self._root, self.classes, "row")
         self._crop = ResizeCrop(image_size, image_size)
 
     def rows(self) -> Tensor:

@@ -65,7 +65,8 @@ def aggregate(results: Sequence[Result], reference: Result | None = None) -> Res
     """Join results of the same experiment under other seeds into one cell.
 
     Args:
-        results: At least one; equal in protocol, student, teacher, validation, precision, generator and set size.
+        results: At least one; equal in protocol, student, teacher, validation, precision, generator, its
+            configuration (weights, schedule, sampling, stored form: all but the seed) and set size.
         reference: The same experiment on random real images; its numbers are then stored beside.
 
     Returns:
@@ -78,7 +79,7 @@ def aggregate(results: Sequence[Result], reference: Result | None = None) -> Res
     if not results:
         raise ValueError("There are no results to join.")
     for other in results[1:]:
-        _refuse_other_experiment(results[0], other, ("generator", *_SAME_OF_SET))
+        _refuse_other_experiment(results[0], other, ("generator", "configuration_sha256", *_SAME_OF_SET))
     runs = [run for result in results for run in result["per_seed"]]
     identities = [(run["student_seed"], run["generate_seed"], run["manifest_sha256"]) for run in runs]
     if len(set(identities)) < len(identities):

@@ -30,11 +30,18 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
                 + "\nGive another `output`, or delete the folder to make the set anew."
             )
         return
-    foreign = sorted(path.name for path in _shard_files(folder) if not _belongs_to(path, identity))
+    shards = list(_shard_files(folder))
+    foreign = sorted(path.name for path in shards if not _belongs_to(path, identity))
     if foreign:
         raise ShardError(
             f"output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither {MANIFEST} "
             f"nor {CLAIM}. They would be overwritten: give another `output`, or delete them."
+        )
+    own = [name for name in INDEX_FILES if not shards and (folder / name).exists()]
+    if own:
+        raise ShardError(
+            f"output={str(folder)!r} is no set but has {', '.join(own)}, which would be overwritten: give a folder of "
+            "its own as `output`."
         )
 
 

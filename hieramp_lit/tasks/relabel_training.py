@@ -23,7 +23,7 @@ from hieramp_lit.students import protocol
 from hieramp_lit.students.create import create_student
 from hieramp_lit.students.norm import Norm
 from hieramp_lit.students.teacher import PREFIXES, Teacher
-from hieramp_lit.tasks.student_checks import asked_of_data, refuse_rows, warn_near_chance
+from hieramp_lit.tasks.student_checks import asked_of_data, refuse_random_weights, refuse_rows, warn_near_chance
 
 _log = logging.getLogger(__name__)
 
@@ -159,17 +159,13 @@ class RelabelTraining(LightningModule):
             self.teacher_network, self.teacher_sha256 = self.teacher.load(self.num_classes, self.image_size)
         self.accuracy = ClassAccuracy(self.num_classes)
 
-    def setup(self, stage: str) -> None:
-        """Refuse to judge random weights.
+    def on_test_start(self) -> None:
+        """Refuse to judge random weights."""
+        refuse_random_weights(self.trainer, self.checkpoint)
 
-        Raises:
-            ValueError: If `test` or `validate` was given no weights.
-        """
-        if stage in {"test", "validate"} and self.checkpoint is None and self.trainer.ckpt_path is None:
-            raise ValueError(
-                f"`hieramp {TrainerFn(stage).value}` was given no student: random weights would be judged. "
-                "Give model.checkpoint, the file that `hieramp fit` wrote (its checkpoint or model.export)."
-            )
+    def on_validation_start(self) -> None:
+        """Refuse to judge random weights, outside of a fit."""
+        refuse_random_weights(self.trainer, self.checkpoint)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with the protocol's two parameter groups, scheduled by epoch."""
@@ -221,6 +217,7 @@ class RelabelTraining(LightningModule):
         if self.update_batch_norm_twice:
             with torch.no_grad():
                 self.student(image)
+            torch.clear_autocast_cache()  # older torch would reuse the weights cast here, which carry no gradient
         if self.teacher_network is None:
             loss = hard_label_loss(self.student(image), batch.label, batch.label[mixed.partner], mixed.share)
         else:

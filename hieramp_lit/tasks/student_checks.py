@@ -2,7 +2,8 @@
 
 import logging
 
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from hieramp_lit.metrics.accuracy import Accuracies
 
@@ -55,4 +56,23 @@ def warn_near_chance(accuracies: Accuracies) -> None:
             "against resnet18_modified); another normalization (teacher.mean, teacher.std); another input size.",
             100 * accuracies.top1,
             100 * chance,
+        )
+
+
+def refuse_random_weights(trainer: Trainer, checkpoint: str | None) -> None:
+    """Refuse `hieramp test` and `hieramp validate` without a student; call when they start, not in `setup`.
+
+    Args:
+        trainer: Tells the command, and the path of ``--ckpt_path``, which Lightning knows only after `setup`.
+        checkpoint: The task's own ``model.checkpoint``.
+
+    Raises:
+        ValueError: If neither gives weights.
+    """
+    commands = {TrainerFn.TESTING: "test", TrainerFn.VALIDATING: "validate"}
+    command = commands.get(trainer.state.fn) if trainer.state.fn is not None else None
+    if command is not None and checkpoint is None and trainer.ckpt_path is None:
+        raise ValueError(
+            f"`hieramp {command}` was given no student: random weights would be judged. Give model.checkpoint, the "
+            "file that `hieramp fit` wrote (its checkpoint or model.export), or --ckpt_path."
         )

@@ -34,6 +34,7 @@ def test_the_result_tells_everything_about_the_run(digits_set, tmp_path):
         "random_real_reference", "validation", "device", "precision", "versions", "seconds",
     }  # fmt: skip
     manifest = ShardSet.open(digits_set).manifest
+    assert len(result["set"].pop("configuration_sha256")) == 64
     assert result["set"] == {
         "name": "digits", "manifest_sha256": [manifest.hash], "generator": "random_real", "images_per_class": 2,
         "classes": 10, "images": 20, "generate_seeds": [7],

@@ -99,3 +99,12 @@ def test_no_batches_is_an_error():
     with pytest.raises(ValueError, match="no images"):
         ImageBank.collect(iter([]))
     assert isinstance(bank()[torch.tensor([1])], ImageBatch)
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 3}, {"seed": 6}])
+def test_a_place_of_other_batches_is_refused(other):
+    cut = BankLoader(bank(), 4, seed=5)
+    next(iter(cut))
+    resumed = BankLoader(bank(), **({"batch_size": 4, "seed": 5} | other))
+    with pytest.raises(ValueError, match=r"written in mid-epoch.*data\.batch_size"):
+        resumed.load_state_dict(cut.state_dict())

@@ -26,6 +26,12 @@ def test_centre_crop_equals_torchvisions(width, height):
     assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
+def test_evaluation_resizes_as_torchvision_does_by_default():
+    ours = ResizeCrop(32, 36, filter="bilinear")(image(50, 40), SampleKey(0, 0))
+    theirs = v2.Compose([v2.Resize(36), v2.CenterCrop(32)])(image(50, 40))
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
 def places(crop, width, height, keys):
     """Where the crops lie, read off an image whose red and green are its coordinates."""
     y, x = np.mgrid[:height, :width]

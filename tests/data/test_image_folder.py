@@ -134,7 +134,7 @@ def test_nothing_readable_is_an_error_in_any_case(tmp_path):
         ({"unreadable": "skip", "check": False}, "check"),
         ({"short_side": "big"}, "short_side"),
         ({"short_side": 7}, "short_side"),
-        ({"train": "no/such/folder"}, "classes"),
+        ({"train": "no/such/folder"}, r"data\.train"),
     ],
 )
 def test_impossible_settings_name_the_key(folder, wrong, key):
@@ -149,3 +149,8 @@ def test_a_folder_in_no_class_and_an_empty_one_are_named(folder, tmp_path):
     (tmp_path / "train" / "ox").mkdir()
     with pytest.raises(ValueError, match=r"ox holds no images"):
         module(folder)
+
+
+def test_evaluation_is_bilinear_and_tuning_lanczos(folder):
+    assert module(folder, short_side="evaluation").val_samples()._transform.filter == "bilinear"
+    assert module(folder).train_samples()._transform.filter == "lanczos"

@@ -10,6 +10,7 @@ from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.digits import load_digits_split
 from hieramp_lit.data.shard_data import read_bank
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.shards.identity import identity_hash
 from tests.data.digits_set import make_digits_set
 
 
@@ -65,6 +66,9 @@ def test_validation_that_does_not_fit_the_bank_is_loaded_every_time(digits_set):
 def test_the_set_describes_itself_without_paths(digits_set):
     described = ShardDataModule(str(digits_set)).describe_set()
     manifest = ShardSet.open(digits_set).manifest
+    seedless = dict(manifest.identity)
+    assert seedless.pop("seed") == 0
+    assert described.pop("configuration_sha256") == identity_hash(seedless) != manifest.identity_hash
     assert described == {
         "name": digits_set.name,
         "manifest_sha256": manifest.hash,

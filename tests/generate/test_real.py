@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data import load_digits_split
 from hieramp_lit.data.reading import UnreadableImageError
 from hieramp_lit.generate import DigitsImages, FolderImages, Generator, RandomReal, RealImages
@@ -115,3 +116,16 @@ def test_folder_names_a_file_that_cannot_be_read(folder: Path) -> None:
     (folder / "cat" / "2.png").write_bytes(b"no picture")
     with pytest.raises(UnreadableImageError, match=r"2\.png"):
         FolderImages(str(folder), 8).pixels([2])
+
+
+def test_rows_that_mean_other_classes_in_the_plan_are_refused(tmp_path: Path) -> None:
+    for name in ("apple", "zebra"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "0.png")
+    real = RandomReal(FolderImages(str(tmp_path), image_size=8))
+    real.check_classes(ClassList.from_folder(tmp_path))
+    swapped = ClassList((ClassEntry(0, 0, None, "zebra", None), ClassEntry(1, 1, None, "apple", None)))
+    with pytest.raises(ValueError, match=r"row 0 is 'zebra' there, 'apple' here"):
+        real.check_classes(swapped)
+    with pytest.raises(ValueError, match="'pear' there, unknown here"):
+        real.check_classes(ClassList((ClassEntry(0, 7, None, "pear", None),)))

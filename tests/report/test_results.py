@@ -24,7 +24,8 @@ def result(last, best=None, seed=0, draw=0, **changes):
         "schema": results.SCHEMA,
         "protocol": {"name": "rded", "constants": {"lr": 0.001}},
         "set": {
-            "name": f"set-{draw}", "generator": "hieramp", "images_per_class": 1, "classes": 10, "images": 10,
+            "name": f"set-{draw}", "generator": "hieramp", "configuration_sha256": "abc",
+            "images_per_class": 1, "classes": 10, "images": 10,
             "manifest_sha256": [f"sha-{draw}"], "generate_seeds": [draw],
         },
         "teacher": None,
@@ -105,6 +106,7 @@ def test_inputs_are_left_alone():
         ({"precision": "bf16-mixed"}, "precision"),
         ({"set": {**result(0.1)["set"], "images_per_class": 10}}, "set.images_per_class"),
         ({"set": {**result(0.1)["set"], "generator": "var"}}, "set.generator"),
+        ({"set": {**result(0.1)["set"], "configuration_sha256": "def"}}, "set.configuration_sha256"),
     ],
 )
 def test_different_experiments_are_not_joined(changes, message):

@@ -115,3 +115,11 @@ def test_a_finished_set_stays_as_it_is_and_one_that_lost_a_shard_is_being_made_a
     assert len(claim_folder(copy, identity, 4)) == 3
     assert not (copy / "manifest.json").exists()
     check_folder(copy, identity)
+
+
+@pytest.mark.parametrize("name", ["README.md", "classes.json"])
+def test_somebodys_own_files_are_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ShardError, match=rf"is no set but has {name}"):
+        check_folder(tmp_path, IDENTITY)
+    assert (tmp_path / name).read_text() == "mine"

@@ -167,6 +167,18 @@ def test_a_student_is_tested_from_its_own_weights(digits_set, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["test", "validate"])
+def test_ckpt_path_also_gives_the_weights_to_judge(command, digits_set, tmp_path):
+    ours = task()
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(ours, digits_data(digits_set))
+    trainer.save_checkpoint(tmp_path / "student.ckpt")
+    judge = getattr(quiet_trainer(tmp_path), command)
+    (metrics,) = judge(task(seed=9), digits_data(digits_set), ckpt_path=str(tmp_path / "student.ckpt"), verbose=False)
+    name = "test/top1" if command == "test" else "val/top1"
+    assert metrics[name] == pytest.approx(ours.evaluations[-1].accuracies.top1)
+
+
+@pytest.mark.parametrize("command", ["test", "validate"])
 def test_random_weights_are_never_judged(command, digits_set, tmp_path):
     with pytest.raises(ValueError, match=rf"`hieramp {command}`.*model\.checkpoint"):
         getattr(quiet_trainer(tmp_path), command)(task(), digits_data(digits_set))

@@ -156,7 +156,9 @@ def test_heads_that_contradict_the_file_are_refused(tmp_path):
         load_var(str(tmp_path / "var.safetensors"), num_heads=4)
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL.build().state_dict() if "blocks.1" not in name and "cls_t" not in name])
+@pytest.mark.parametrize(
+    "name", [name for name in SMALL.build().state_dict() if "blocks.1" not in name and "cls_t" not in name]
+)
 def test_any_missing_name_is_named(tmp_path, name):
     tensors = SMALL.build().state_dict()
     del tensors[name]

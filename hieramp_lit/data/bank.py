@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.data.loading import check_layout
 from hieramp_lit.seeds import stream
 
 
@@ -149,12 +150,7 @@ class BankLoader:
         Raises:
             ValueError: If the batches of this loader are not those of the one whose place was saved.
         """
-        layout = {name: state.get(name) for name in self._layout()}
-        if state["batch"] and layout != self._layout():
-            raise ValueError(
-                f"The checkpoint was written in mid-epoch with {layout}, now it is {self._layout()}: its place means "
-                "other images here. Resume with the same set, `data.batch_size`, `data.seed` and devices."
-            )
+        check_layout(state, self._layout())
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
 
     def _layout(self) -> dict[str, int]:

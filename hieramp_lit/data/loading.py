@@ -7,7 +7,7 @@ though, where the number of steps was asked for before (``Trainer.estimated_step
 `ImageDataModule` therefore keeps the place as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -110,13 +110,7 @@ class TrainLoader:
         Raises:
             ValueError: If the batches of this loader are not those of the one whose place was saved.
         """
-        layout = {name: state.get(name) for name in self._layout()}
-        if state["batch"] and layout != self._layout():
-            raise ValueError(
-                f"The checkpoint was written in mid-epoch with {layout}, now it is {self._layout()}: its place in the "
-                "epoch means other images here. Resume with the same data, `data.batch_size`, `data.seed` and devices, "
-                "or start from its weights with `model.checkpoint`."
-            )
+        check_layout(state, self._layout())
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
 
     def _following(self) -> tuple[int, int]:
@@ -171,6 +165,25 @@ class EvaluationLoader:
     def __iter__(self) -> Iterator[ImageBatch]:
         """All batches, from the first."""
         yield from self._loader
+
+
+def check_layout(state: Mapping[str, Any], layout: Mapping[str, int]) -> None:
+    """Refuse a place in mid-epoch that was saved among other batches.
+
+    Args:
+        state: The saved place: its ``batch`` in the epoch, and the layout it was saved with.
+        layout: What this loader's batches depend on.
+
+    Raises:
+        ValueError: If the layouts differ; between epochs any layout will do.
+    """
+    theirs = {name: state.get(name) for name in layout}
+    if state["batch"] and theirs != layout:
+        raise ValueError(
+            f"The checkpoint was written in mid-epoch with {theirs}, now it is {dict(layout)}: its place in the epoch "
+            "means other images here. Resume with the same data, `data.batch_size`, `data.seed` and devices, or start "
+            "from its weights with `model.checkpoint`."
+        )
 
 
 def check_batch_size(batch_size: int, num_workers: int) -> None:

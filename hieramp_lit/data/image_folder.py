@@ -209,7 +209,7 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
         key: Configuration key of `root`, to name in errors.
 
     Raises:
-        ValueError: If a sub-folder is in no class, or one holds no images.
+        ValueError: If a sub-folder is in no class or could be in several, or one holds no images.
     """
     by_name = {entry.name: entry for entry in classes.entries}
     by_name |= {entry.wnid: entry for entry in classes.entries if entry.wnid is not None}
@@ -219,6 +219,12 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
         raise ValueError(
             f"{key}: {root} has {len(unknown)} folders that are in no class of the class list: {unknown[:12]}. "
             f"The classes are {list(by_name)[:12]} … Rename the folders or give another `data.classes`."
+        )
+    shared = [name for name in names if sum(name in (entry.name, entry.wnid) for entry in classes.entries) > 1]
+    if shared:
+        raise ValueError(
+            f"{key}: {root} has the folders {shared[:12]}, and the class list has several classes of such a name. Name "
+            "these folders by WordNet id, or make the names in the class list differ."
         )
     files: list[ImageFile] = []
     for name in names:

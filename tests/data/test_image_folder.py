@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from hieramp_lit.classes import ClassEntry, ClassList
-from hieramp_lit.data.image_folder import ImageFolderDataModule
+from hieramp_lit.data.image_folder import ImageFolderDataModule, list_images
 from hieramp_lit.data.reading import UnreadableImageError
 
 
@@ -154,3 +154,17 @@ def test_a_folder_in_no_class_and_an_empty_one_are_named(folder, tmp_path):
 def test_evaluation_is_bilinear_and_tuning_lanczos(folder):
     assert module(folder, short_side="evaluation").val_samples()._transform.filter == "bilinear"
     assert module(folder).train_samples()._transform.filter == "lanczos"
+
+
+def test_a_folder_that_could_be_two_classes_is_refused(folder, tmp_path):
+    entries = (
+        ClassEntry(0, 134, "n02012849", "cat", 134),
+        ClassEntry(1, 517, "n03126707", "cat", 517),
+        ClassEntry(2, 3, None, "dog", None),
+    )
+    (tmp_path / "images").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / "images" / name / "0.png")
+    with pytest.raises(ValueError, match=r"root: .*\['cat'\].*several classes"):
+        list_images(tmp_path / "images", ClassList(entries), "row")

@@ -53,7 +53,7 @@ def _title(cells: Mapping[str, Result]) -> str:
     if not cells:
         raise ValueError("There are no results to show.")
     sizes = sorted({cell["set"]["images_per_class"] for cell in cells.values() if cell["set"]["images_per_class"]})
-    per_class = f", {' or '.join(map(str, sizes))} images per class" if sizes else ""
+    per_class = f"; sets of {' or '.join(map(str, sizes))} per class" if sizes else ""
     first = next(iter(cells.values()))
     return f"Students' top-1 in % on {first['validation']['n']} validation images{per_class}"
 

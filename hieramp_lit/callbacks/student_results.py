@@ -91,7 +91,7 @@ class StudentResults(Callback):
         return self._earlier_seconds + (time.monotonic() - self._started if self._started else 0.0)
 
     def _result(self, trainer: Trainer, task: RelabelTraining) -> results.Result:
-        data: LightningDataModule = trainer.datamodule  # type: ignore[attr-defined]  # set by Lightning in fit
+        data: LightningDataModule = getattr(trainer, "datamodule")  # noqa: B009  # set by Lightning, declared nowhere
         described = data.describe_set() if hasattr(data, "describe_set") else _real_data(data)
         seed = described.pop("generate_seed")
         manifest = described.pop("manifest_sha256")

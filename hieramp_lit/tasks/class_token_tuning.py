@@ -145,7 +145,7 @@ class ClassTokenTuning(LightningModule):
         Raises:
             ValueError: If a class row is too high; the row past the last would silently mean "unconditional".
         """
-        classes = getattr(self.trainer.datamodule, "classes", None)  # type: ignore[attr-defined]  # set at run time
+        classes = getattr(self._data(), "classes", None)
         if isinstance(classes, ClassList) and max(classes.rows) >= self.var.num_classes:
             raise ValueError(
                 f"The data has class rows up to {max(classes.rows)}, model.var.num_classes={self.var.num_classes} "
@@ -223,10 +223,14 @@ class ClassTokenTuning(LightningModule):
             tokens_BL = self.vqvae.encode(to_unit_range(image, self.vqvae.quantize.embedding.weight.dtype))
             return tokens_BL, self.vqvae.teacher_input(tokens_BL)
 
+    def _data(self) -> object:
+        """The run's data module, which Lightning sets but declares nowhere; None with loaders of the user's own."""
+        return getattr(self.trainer, "datamodule", None)
+
     def _peak_learning_rate(self) -> float:
         if self.learning_rate is not None:
             return self.learning_rate
-        batch_size = getattr(self.trainer.datamodule, "batch_size", None)  # type: ignore[attr-defined]  # set at run time
+        batch_size = getattr(self._data(), "batch_size", None)
         if not isinstance(batch_size, int):
             raise ValueError(
                 "The rule base_learning_rate · batch / 256 needs a data module with `batch_size`; with loaders of your "

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from hieramp_lit import __version__
 
 LIGHTNING_COMMANDS = {
+    "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",
     "fit": "Train what the configuration names: a tokenizer, class tokens or a student.",
     "validate": "Measure a model on the validation data.",
     "test": "Measure a model on the test data, e.g. a trained student.",
     "predict": "Generate a distilled data set and write it as shards; continues where it stopped.",
 }
 COMMANDS = {
+    "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
     "export-weights": "Write the VAR or tokenizer of a checkpoint under its published names (.pth or .safetensors).",
 }

@@ -27,13 +27,13 @@ LEVELS = {
     },
     1: {"generate", "data", "metrics", "analysis", "report"},
     2: {"callbacks", "tasks"},
-    3: {"commands", "cli", "lightning_cli", "__main__", "__init__"},
+    3: {"bench", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }
 LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}
 # The batches are NamedTuples, words that all levels share.
 SHARED_WORDS = {"hieramp_lit.data.batches"}
 # Data modules are Lightning's; nothing else below tasks knows it. Metrics are torchmetrics objects.
-MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "commands", "cli", "lightning_cli"}
+MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "bench", "commands", "cli", "lightning_cli"}
 LONGEST = 350
 
 

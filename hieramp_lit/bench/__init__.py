@@ -1,0 +1,1 @@
+"""What `hieramp bench` measures: candidates side by side in one process, and a plain reference of generation."""

@@ -19,6 +19,7 @@ from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shard
 from hieramp_lit.shards.format import MANIFEST, ImageFormat, sample_key
 from hieramp_lit.shards.identity import identity_hash, set_identity
 from hieramp_lit.shards.index import finish_set
+from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.saliency import stack_saliency
 from hieramp_lit.shards.writer import ShardFile
@@ -54,6 +55,7 @@ class ShardWriter(Callback):
         self._image_format = image_format
         self._save_saliency = save_saliency
         self._identity: dict[str, Any] = {}
+        self._lock: FolderLock | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._shard: ShardFile | None = None
         self._encoded: deque[tuple[str, Future[dict[str, bytes]]]] = deque()
@@ -62,7 +64,8 @@ class ShardWriter(Callback):
         """Check and claim the folder, and tell the plan which shards are complete. Runs before the loader is made.
 
         Raises:
-            ValueError: If the data is no `GenerationPlan`, or the folder holds something else than a part of this set.
+            ValueError: If the data is no `GenerationPlan`, the folder holds something else than a part of this set, or
+                another command is writing it.
             OSError: If the folder cannot be written.
         """
         plan = plan_of(trainer)
@@ -85,9 +88,13 @@ class ShardWriter(Callback):
         complete: list[int] = []
         if trainer.is_global_zero:
             with self._explained():
+                self._lock = FolderLock(self.folder, first=True)
                 records = claim_folder(self.folder, self._identity, plan.plan.num_shards)
             complete = [record.shard for record in records]
         complete = trainer.strategy.broadcast(complete)  # ranks must agree on what remains
+        if self._lock is None:
+            with self._explained():
+                self._lock = FolderLock(self.folder, first=False)
         plan.skip(complete)
         if complete:
             rank_zero_info(f"{self.folder}: {len(complete)} of {plan.plan.num_shards} shards are complete, going on.")
@@ -126,6 +133,8 @@ class ShardWriter(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the index once all ranks are done and all shards are there, and say where the set is."""
         self._close()
+        if not trainer.is_global_zero:
+            self._release()  # before rank 0, which removes the lock's file at last
         trainer.strategy.barrier("shards")
         if trainer.is_global_zero:
             self._finish(plan_of(trainer))
@@ -133,6 +142,11 @@ class ShardWriter(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give up the open shard; the only hook that Lightning calls after a failure."""
         self._close()
+        self._release()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Let go of the folder."""
+        self._release()
 
     def _encode(self, plan: GenerationPlan, generated: Generated, batch: PlanBatch) -> None:
         if self._pool is None:
@@ -188,6 +202,11 @@ class ShardWriter(Callback):
         if self._shard is not None:
             self._shard.abort()
             self._shard = None
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _finish(self, plan: GenerationPlan) -> None:
         records = complete_shards(self.folder, plan.plan.num_shards, self._identity)

@@ -48,16 +48,18 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
 def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> list[ShardRecord]:
     """Make the folder ours: create it, sweep what a killed run left behind, and write down the identity.
 
-    Call `check_folder` first, and this in one process only. A finished set stays as it is; one that lost a shard or a
+    Call this in one process only, which holds a `FolderLock`. The folder is checked again, since another command may
+    have written to it before the lock was had. A finished set stays as it is; one that lost a shard or a
     file of its index goes back to being made.
 
     Returns:
         Records of the shards that are complete.
 
     Raises:
-        ShardError: If a sidecar is damaged or belongs to another configuration.
+        ShardError: If the folder holds something else, or a sidecar is damaged.
         OSError: If the folder cannot be created or written.
     """
+    check_folder(folder, identity)
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         if _is_ours(stale.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX)):

@@ -22,6 +22,9 @@ INDEX_FILES = (CLASSES, TIMM_INFO, CARD, CONTACT_SHEET, MANIFEST)
 CLAIM = ".identity.json"
 """Identity of a set that is still being made; the manifest takes its place."""
 
+LOCK = ".lock"
+"""What the processes that make a set hold; gone when they end."""
+
 ImageFormat = Literal["png", "webp"]
 IMAGE_FORMATS: tuple[str, ...] = get_args(ImageFormat)
 

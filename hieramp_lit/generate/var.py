@@ -4,31 +4,41 @@ Legend: ``B`` images · ``L`` tokens of all scales · ``l`` tokens of one scale 
 channels · ``h w`` latent side · ``H W`` pixels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hieramp_lit.amplify import Amplification, Amplifier, no_schedule
+from hieramp_lit.amplify import Amplification, Amplifier, Maps, no_schedule
 from hieramp_lit.generate.base import Generated
+from hieramp_lit.generate.execution import Compile, CudaGraph, check_compile, compiled
 from hieramp_lit.generate.streams import token_uniforms
-from hieramp_lit.var import VAR, VQVAE, Sampling, check_pair, draw, filtered_probabilities, guide
+from hieramp_lit.generate.workspace import Workspace
+from hieramp_lit.var import VAR, VQVAE, Sampling, check_pair, draw, filtered_weights, guide, var_in, vqvae_in
+from hieramp_lit.var.block import Block
+from hieramp_lit.var.transformer import RunBlock
 
 
 class VARGenerator(nn.Module):
     """Generator of VAR with optional class tokens and amplification (HIERAMP, Sec. 3.4).
 
     Args:
-        vqvae: Tokenizer; its decoder makes the image.
+        vqvae: Tokenizer; its decoder makes the image. It and `var` stay as they are.
         var: Transformer on that tokenizer's tokens.
         sampling: Guidance and filtering.
         amplification: What to amplify; None for the plain sampler.
         weights: SHA-256 of the weight files by role, for provenance.
+        dtype: Precision of the transformer blocks and the decoder: float32, bfloat16 or float16. Saliency, guidance,
+            filtering and drawing are in float32 or float64 always.
+        compile: How blocks and decoder are executed, see `generate.execution`.
+        decode_batch_size: Images decoded at once, at least 1; bounds the memory of the decoder.
 
     Raises:
-        ValueError: If tokenizer and transformer do not belong together, or the amplification does not fit the model.
+        ValueError: If tokenizer and transformer do not belong together, the amplification does not fit the model, or a
+            value is impossible.
     """
 
     def __init__(
@@ -38,9 +48,14 @@ class VARGenerator(nn.Module):
         sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
         amplification: Amplification | None = None,
         weights: Mapping[str, str] | None = None,
+        dtype: torch.dtype = torch.float32,
+        compile: Compile = "none",
+        decode_batch_size: int = 8,
     ) -> None:
         super().__init__()
         check_pair(vqvae, var)
+        if decode_batch_size < 1:
+            raise ValueError(f"decode_batch_size={decode_batch_size}: give at least 1.")
         self.vqvae = vqvae.eval()
         self.var = var.eval()
         self.sampling = sampling
@@ -48,11 +63,36 @@ class VARGenerator(nn.Module):
         if amplification is not None:
             self.schedule = amplification.schedule(var.scales, var.depth, var.class_token_scales)
         self.weights = dict(weights or {})
+        self.decode_batch_size = decode_batch_size
+        self.execute(dtype, compile)
 
     @property
     def name(self) -> str:
         """``hieramp`` when something is amplified, else ``var``."""
         return "var" if self.schedule.off else "hieramp"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the transformer blocks and the decoder."""
+        return self.var.compute_dtype
+
+    def execute(self, dtype: torch.dtype, compile: Compile = "none") -> None:
+        """Choose precision and execution, see the arguments of the class; before the first image.
+
+        Raises:
+            ValueError: If a value is impossible, or the weights were rounded to another precision before.
+        """
+        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise ValueError(f"dtype={dtype}: blocks and decoder compute in float32, bfloat16 or float16.")
+        if self.dtype not in (torch.float32, dtype):
+            raise ValueError(f"dtype={dtype}: the weights were rounded to {self.dtype} before. Load them again.")
+        check_compile(compile)
+        self.compile_mode = compile
+        self.var = var_in(self.var, dtype)
+        self.vqvae = vqvae_in(self.vqvae, dtype)
+        self._run_block: RunBlock = compiled(Block.forward_scale, compile)
+        self._decode_features = compiled(self.vqvae.decode_features, compile)
+        self._ready: tuple[Hashable, Workspace, Callable[[], None]] | None = None
 
     def identity(self) -> dict[str, Any]:
         """Weights' SHA-256, sampling, the schedule (None when nothing is amplified), blocks of the maps."""
@@ -80,45 +120,65 @@ class VARGenerator(nn.Module):
         Raises:
             ValueError: For a class row that the model does not have.
         """
-        var, quantizer = self.var, self.vqvae.quantize
-        device = var.head.weight.device
-        labels_B = labels_B.to(device)
-        if len(labels_B) and not 0 <= int(labels_B.min()) <= int(labels_B.max()) < var.num_classes:
+        var = self.var
+        if not len(labels_B) or not 0 <= int(labels_B.min()) <= int(labels_B.max()) < var.num_classes:
             raise ValueError(f"Class rows {sorted(set(labels_B.tolist()))}: this VAR has 0 to {var.num_classes - 1}.")
-        B, scales = len(labels_B), var.scales
-        uniforms_BL = token_uniforms(labels_B, indices_B, seed, scales.total).to(device)
-        amplifier = Amplifier(self.schedule, var.class_token_scales if record_saliency else ())
+        uniforms_BL = token_uniforms(labels_B, indices_B, seed, var.scales.total)
+        with torch.autocast(var.head.weight.device.type, enabled=False):
+            workspace, sample = self._prepared(len(labels_B), record_saliency)
+            workspace.take(labels_B, uniforms_BL)
+            sample()
+            images = self._decode(workspace.f_hat)
+        amplifier = workspace.amplifier
+        return Generated(
+            images=images,
+            tokens=workspace.tokens_BL.clone(),
+            f_hat=workspace.f_hat.clone(),
+            saliency=_cloned(amplifier.saliency) if record_saliency else None,
+            masks=_cloned(amplifier.masks) if record_saliency else None,
+        )
 
-        condition = var.condition(torch.cat([labels_B, torch.full_like(labels_B, var.num_classes)]))
-        cache = var.new_cache(2 * B, _compute_dtype(device))
-        f_hat = torch.zeros(B, self.vqvae.z_channels, scales.side, scales.side, device=device)
+    def _sample(self, workspace: Workspace) -> None:
+        """Fill the tokens and ``f_hat`` of the workspace, scale by scale, without waiting for the device."""
+        var, quantizer, scales, sampling = self.var, self.vqvae.quantize, self.var.scales, self.sampling
+        condition = var.condition(workspace.labels_2B)
+        workspace.f_hat.zero_()
         features_Blc: Tensor | None = None
-        tokens = []
         for k, place in enumerate(scales.slices):
             if k > 0:
-                features_Blc = quantizer.next_input(f_hat, k).repeat(2, 1, 1)
-            logits = var.forward_scale(features_Blc, k, condition, cache, amplifier.hooks(k))
+                features_Blc = quantizer.next_input(workspace.f_hat, k).repeat(2, 1, 1)
+            hooks = workspace.amplifier.hooks(k)
+            logits = var.forward_scale(features_Blc, k, condition, workspace.cache, hooks, self._run_block)
             conditional_BlV, unconditional_BlV = logits.chunk(2)
-            guided_BlV = guide(conditional_BlV, unconditional_BlV, self.sampling.cfg * scales.progress(k))
-            probabilities = filtered_probabilities(guided_BlV, top_k=self.sampling.top_k, top_p=self.sampling.top_p)
-            tokens.append(draw(probabilities, uniforms_BL[:, place]))
-            with torch.autocast(device.type, enabled=False):
-                f_hat = f_hat + quantizer.contribution(tokens[-1], k).float()
-        return Generated(
-            images=to_uint8(self.vqvae.decode_features(f_hat)),
-            tokens=torch.cat(tokens, dim=1),
-            f_hat=f_hat,
-            saliency=amplifier.saliency if record_saliency else None,
-            masks=amplifier.masks if record_saliency else None,
-        )
+            guided_BlV = guide(conditional_BlV, unconditional_BlV, sampling.cfg * scales.progress(k))
+            weights_BlV = filtered_weights(guided_BlV, top_k=sampling.top_k, top_p=sampling.top_p)
+            tokens_Bl = draw(weights_BlV, workspace.uniforms_BL[:, place])
+            workspace.tokens_BL[:, place] = tokens_Bl
+            workspace.f_hat += quantizer.contribution(tokens_Bl, k)
+
+    def _decode(self, f_hat: Tensor) -> Tensor:
+        """Pixels of all images, a few at a time."""
+        return torch.cat([to_uint8(self._decode_features(part)) for part in torch.split(f_hat, self.decode_batch_size)])
+
+    def _prepared(self, batch: int, record_saliency: bool) -> tuple[Workspace, Callable[[], None]]:
+        """Memory for batches of this kind and what samples in it; both are used again until another kind comes."""
+        kind = (batch, record_saliency, self.var.head.weight.device)
+        if self._ready is None or self._ready[0] != kind:
+            self._ready = None  # frees the memory of the former kind first
+            amplifier = Amplifier(self.schedule, self.var.class_token_scales if record_saliency else ())
+            workspace = Workspace(self.var, batch, amplifier)
+            sample: Callable[[], None] = partial(self._sample, workspace)
+            if self.compile_mode == "cuda-graphs":
+                sample = CudaGraph(sample, self.var.head.weight.device)
+            self._ready = (kind, workspace, sample)
+        return self._ready[1:]
+
+
+def _cloned(maps: Maps) -> Maps:
+    return {place: tensor.clone() for place, tensor in maps.items()}
 
 
 def to_uint8(image_BCHW: Tensor) -> Tensor:
     """Image in [-1, 1], ``(B, 3, H, W)``, to uint8 pixels ``(B, H, W, 3)``, rounded to the nearest."""
     pixels = image_BCHW.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).contiguous()
-
-
-def _compute_dtype(device: torch.device) -> torch.dtype | None:
-    """What autocast makes of keys and values; None outside of it."""
-    return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else None

@@ -2,7 +2,8 @@
 
 from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
 from hieramp_lit.var.attention import Emphasis, Hook, KeyValueCache
-from hieramp_lit.var.sampling import Sampling, draw, filtered_probabilities, guide
+from hieramp_lit.var.half import var_in, vqvae_in
+from hieramp_lit.var.sampling import Sampling, draw, filtered_weights, guide
 from hieramp_lit.var.scales import STAGES, Scales, Stage
 from hieramp_lit.var.transformer import VAR, Condition, VAROutput
 from hieramp_lit.var.vqvae import VQVAE, VQVAEOutput
@@ -26,10 +27,12 @@ __all__ = [
     "VQVAEOutput",
     "check_pair",
     "draw",
-    "filtered_probabilities",
+    "filtered_weights",
     "guide",
     "load_into",
     "load_var",
     "load_vqvae",
     "read_var_tensors",
+    "var_in",
+    "vqvae_in",
 ]

@@ -15,6 +15,10 @@ def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(num_groups=32, num_channels=channels, eps=1e-6)
 
 
+def _silu(x: Tensor) -> Tensor:
+    return F.silu(x, inplace=not x.requires_grad)  # always of a norm's fresh output
+
+
 class ResidualBlock(nn.Module):
     """Two times norm, SiLU, 3×3 convolution; a 1×1 shortcut where the channels change."""
 
@@ -28,8 +32,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """Map ``(B, in, h, w)`` to ``(B, out, h, w)``."""
-        y = self.conv1(F.silu(self.norm1(x_BChw)))
-        y = self.conv2(F.silu(self.norm2(y)))
+        y = self.conv1(_silu(self.norm1(x_BChw)))
+        y = self.conv2(_silu(self.norm2(y)))
         return torch.add(self.nin_shortcut(x_BChw), y)
 
 
@@ -154,7 +158,7 @@ class Encoder(nn.Module):
         for level in self.down:
             x = level(x)
         x = self.mid(x)
-        y: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        y: Tensor = self.conv_out(_silu(self.norm_out(x)))
         return y
 
 
@@ -192,5 +196,5 @@ class Decoder(nn.Module):
         x = self.mid(self.conv_in(z_Bchw))
         for level in reversed(self.up):
             x = level(x)
-        y: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        y: Tensor = self.conv_out(_silu(self.norm_out(x)))
         return y

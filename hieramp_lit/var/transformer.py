@@ -5,7 +5,7 @@ all scales · ``l`` tokens of one scale · ``S`` sequence with class tokens · `
 classes · ``c`` latent channels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -18,6 +18,8 @@ from hieramp_lit.var.initialization import initialize
 from hieramp_lit.var.scales import Scales
 
 ClassHead = Literal["shared", "per_scale"]
+RunBlock = Callable[[Block, Tensor, Tensor, KeyValueCache, int, int, Hook | None], Tensor]
+"""`Block.forward_scale`, or what stands for it."""
 
 
 class VAROutput(NamedTuple):
@@ -208,19 +210,27 @@ class VAR(nn.Module):
         class_logits = self._class_logits(attended[:, self.is_class_S]) if self.class_token_scales else None
         return VAROutput(self._token_logits(x[:, ~self.is_class_S], condition), class_logits)
 
-    def new_cache(self, batch: int, dtype: torch.dtype | None = None) -> KeyValueCache:
-        """Empty cache for `batch` sequences on the model's device; `dtype` None is the weights' own."""
-        shape = (self.depth, batch, self.num_heads, self.scales.total + 1, self.embed_dim // self.num_heads)
-        weight = self.head.weight
-        return KeyValueCache(*(torch.empty(shape, device=weight.device, dtype=dtype or weight.dtype) for _ in range(2)))
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """Precision of the blocks' matrices."""
+        return self._blocks()[0].ffn.fc1.weight.dtype
+
+    def new_cache(self, batch: int) -> list[KeyValueCache]:
+        """Empty cache of every block for `batch` sequences, on the model's device, in the precision of its blocks."""
+        shape = (self.depth, 2, batch, self.num_heads, self.scales.total + 1, self.embed_dim // self.num_heads)
+        return [
+            KeyValueCache(*pair)
+            for pair in torch.empty(shape, device=self.head.weight.device, dtype=self.compute_dtype)
+        ]
 
     def forward_scale(
         self,
         features_Blc: Tensor | None,
         scale: int,
         condition: Condition,
-        cache: KeyValueCache,
+        cache: Sequence[KeyValueCache],
         hooks: Mapping[int, Hook] | None = None,
+        run_block: RunBlock = Block.forward_scale,
     ) -> Tensor:
         """Logits of one scale, given the coarser ones in `cache`.
 
@@ -230,6 +240,7 @@ class VAR(nn.Module):
             condition: From `condition`.
             cache: From `new_cache`; this scale's keys and values are written into it.
             hooks: Per block index, what emphasizes this scale's keys there.
+            run_block: Runs the blocks without a hook: `Block.forward_scale`, or a compiled form of it.
 
         Returns:
             Token logits, float32, shape ``(B, l, V)``.
@@ -242,7 +253,8 @@ class VAR(nn.Module):
             x = torch.cat([x, self._class_token(scale, len(x))], dim=1)
         for i, block in enumerate(self._blocks()):
             hook = hooks.get(i) if hooks else None
-            x = block.forward_scale(x, condition.blocks[i], cache, i, place.start, length, hook)
+            run = run_block if hook is None else Block.forward_scale
+            x = run(block, x, condition.blocks[i], cache[i], place.start, length, hook)
         return self._token_logits(x[:, :length], condition)
 
     def _blocks(self) -> list[Block]:

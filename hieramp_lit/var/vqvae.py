@@ -123,5 +123,5 @@ class VQVAE(nn.Module):
     @torch.no_grad()
     def decode_features(self, f_hat_Bchw: Tensor) -> Tensor:
         """Image in [-1, 1], ``(B, 3, H, W)``, from an accumulated feature, ``(B, c, h, w)``."""
-        y: Tensor = self.decoder(self.post_quant_conv(f_hat_Bchw))
+        y: Tensor = self.decoder(self.post_quant_conv(f_hat_Bchw.to(self.post_quant_conv.weight.dtype)))
         return y.clamp(-1, 1)

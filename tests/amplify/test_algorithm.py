@@ -73,12 +73,12 @@ def run(
     attention: SelfAttention, tokens: list[Tensor], n: int, amplification: Amplification
 ) -> tuple[Tensor, Amplifier]:
     amplifier = Amplifier(amplification.schedule(SCALES, 1, (0, 1, 2)), (0, 1, 2))
-    shape = (1, B, H, SCALES.total + 1, D)
+    shape = (B, H, SCALES.total + 1, D)
     cache = KeyValueCache(torch.full(shape, math.nan), torch.full(shape, math.nan))
     for k in range(n + 1):
         place = SCALES.slices[k]
         hook = amplifier.hooks(k)[0]
-        out = attention.forward_scale(tokens[k], cache, 0, place.start, SCALES.lengths[k], hook)
+        out = attention.forward_scale(tokens[k], cache, place.start, SCALES.lengths[k], hook)
     return out, amplifier
 
 

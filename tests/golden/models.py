@@ -57,7 +57,7 @@ def build_generator(
     cfg: float = 1.5,
     top_k: int = 1,
     top_p: float = 0.0,
+    **execution: Any,
 ) -> VARGenerator:
-    return VARGenerator(
-        build_vqvae(name), build_var(name, class_tokens), Sampling(cfg=cfg, top_k=top_k, top_p=top_p), amplification
-    )
+    sampling = Sampling(cfg=cfg, top_k=top_k, top_p=top_p)
+    return VARGenerator(build_vqvae(name), build_var(name, class_tokens), sampling, amplification, **execution)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hieramp_lit.var import Scales, VARArchitecture, VQVAEArchitecture, filtered_probabilities
+from hieramp_lit.var import Scales, VARArchitecture, VQVAEArchitecture, filtered_weights
 from tests.golden.models import FOLDER, NAMES, build_var, build_vqvae, golden
 
 TOLERANCE = {"atol": 2e-4, "rtol": 0}
@@ -61,14 +61,14 @@ def test_transformer_without_class_tokens(name: str):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_filtered_probabilities(name: str):
+def test_filtered_sampling_probabilities(name: str):
     answers = golden(name).answers
     cases = [key for key in answers if key.startswith("sampler.probs.")]
     assert len(cases) == 5
     for key in cases:
         top_k, top_p = key.removeprefix("sampler.probs.top_k").split(".top_p")
-        probabilities = filtered_probabilities(answers["sampler.logits"], top_k=int(top_k), top_p=float(top_p))
-        torch.testing.assert_close(probabilities, answers[key], **TOLERANCE)
+        weights = filtered_weights(answers["sampler.logits"], top_k=int(top_k), top_p=float(top_p))
+        torch.testing.assert_close(weights / weights.sum(dim=-1, keepdim=True), answers[key], **TOLERANCE)
 
 
 PUBLISHED = json.loads((FOLDER / "official_checkpoints.json").read_text())

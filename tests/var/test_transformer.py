@@ -26,8 +26,9 @@ def inputs(var: VAR, batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 def cached(var: VAR, label: torch.Tensor, teacher_input: torch.Tensor) -> torch.Tensor:
     condition, cache, first = var.condition(label), var.new_cache(len(label)), var.scales.lengths[0]
-    for tensor in (cache.keys, cache.values):
-        tensor.fill_(math.nan)  # nothing unwritten may be read
+    for keys, values in cache:
+        keys.fill_(math.nan)  # nothing unwritten may be read
+        values.fill_(math.nan)
     logits = []
     for k, place in enumerate(var.scales.slices):
         features = teacher_input[:, place.start - first : place.stop - first] if k else None
@@ -210,15 +211,15 @@ def test_the_cache_is_preallocated_and_one_cache_does_not_know_another():
     var = make()
     label, teacher_input = inputs(var)
     condition, first, second = var.condition(label), var.new_cache(2), var.new_cache(2)
-    assert first.keys.shape == (2, 2, 3, var.scales.total + 1, 4)
-    places = first.keys.data_ptr(), first.values.data_ptr()
+    assert [tuple(tensor.shape) for pair in first for tensor in pair] == 4 * [(2, 3, var.scales.total + 1, 4)]
+    places = [tensor.data_ptr() for pair in first for tensor in pair]
     alone = cached(var, label, teacher_input)
     for k, place in enumerate(var.scales.slices):  # two sequences in turns, each with its own cache
         features = teacher_input[:, place.start - 1 : place.stop - 1] if k else None
         logits = var.forward_scale(features, k, condition, first)
         var.forward_scale(None if features is None else features * 2, k, condition, second)
         assert torch.equal(logits, alone[:, place])
-    assert places == (first.keys.data_ptr(), first.values.data_ptr())
+    assert places == [tensor.data_ptr() for pair in first for tensor in pair]
 
 
 def test_shared_adaln_keeps_the_plain_gain_and_scales_each_blocks_own_shift():

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from hieramp_lit import __version__
 
 LIGHTNING_COMMANDS = {
-    "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",
     "fit": "Train what the configuration names: a tokenizer, class tokens or a student.",
     "validate": "Measure a model on the validation data.",
     "test": "Measure a model on the test data, e.g. a trained student.",

@@ -48,9 +48,9 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
 def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> list[ShardRecord]:
     """Make the folder ours: create it, sweep what a killed run left behind, and write down the identity.
 
-    Call this in one process only, which holds a `FolderLock`. The folder is checked again, since another command may
-    have written to it before the lock was had. A finished set stays as it is; one that lost a shard or a
-    file of its index goes back to being made.
+    Call this in one process only, which holds a `FolderLock`. The folder is checked again: another command may have
+    written to it before the lock was had. A finished set stays as it is; one that lost a shard or a file of its index
+    goes back to being made.
 
     Returns:
         Records of the shards that are complete.

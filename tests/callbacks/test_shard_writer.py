@@ -11,6 +11,7 @@ import torch
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.generate import Generated
 from hieramp_lit.shards import ShardError, ShardSet
+from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.writer import ShardFile
 from hieramp_lit.tasks import Generation
 from tests.shards.making import NoiseGenerator, contents, make_set, quiet_trainer
@@ -201,6 +202,27 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_anything_is_generated(t
     with pytest.raises(OSError, match=r"model\.output"):
         make_set(tmp_path / "file" / "set", generator)
     assert generator.calls == 0
+
+
+@pytest.mark.parametrize("state", ["new", "interrupted", "finished"])
+def test_a_second_command_is_refused_while_another_holds_the_folder(tmp_path: Path, state: str) -> None:
+    folder = tmp_path / "set"
+    if state == "finished":
+        make_set(folder)
+    elif state == "interrupted":
+        with pytest.raises(RuntimeError, match="broke"):
+            make_set(folder, NoiseGenerator(fail_at=3))
+    lock = FolderLock(folder, first=True)
+    before = contents(folder)
+    generator = NoiseGenerator()
+    with pytest.raises(ShardError, match="being written by another command"):
+        make_set(folder, generator)
+    assert generator.calls == 0
+    assert contents(folder) == before
+    lock.release()
+    make_set(folder)
+    make_set(tmp_path / "whole")
+    assert contents(folder) == contents(tmp_path / "whole")
 
 
 def test_generation_needs_a_plan(tmp_path: Path) -> None:

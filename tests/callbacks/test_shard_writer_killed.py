@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,15 +88,25 @@ def test_the_command_killed_from_outside(tmp_path: Path, tiny_var: Path, tiny_to
         *("--data.shard_size=20", "--data.batch_size=4"),
     ]
     quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    plan = GenerationPlan("digits", images_per_class=40, shard_size=20, batch_size=4)
+
+    def generate(output: Path) -> None:
+        quiet_trainer().predict(AmplifiedGeneration(str(tiny_var), Tokenizer(str(tiny_tokenizer)), str(output)), plan)
+
     for shards in (2, 11):  # of 20
         process = subprocess.Popen(command, **quiet)
         while process.poll() is None and len(list(folder.glob("train-*.json"))) < shards:
             time.sleep(0.002)
+        assert process.poll() is None, "the run ended before it could be killed"
+        os.kill(process.pid, signal.SIGSTOP)  # it lives, so nobody else may write
+        before = contents(folder)
+        with pytest.raises(ShardError, match=rf"{re.escape(str(folder))}.*\(process {process.pid} on "):
+            generate(folder)
+        assert contents(folder) == before
         os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+        assert process.wait() == -signal.SIGKILL
         assert not (folder / "manifest.json").exists()
     subprocess.run(command, check=True, **quiet)
-    task = AmplifiedGeneration(str(tiny_var), Tokenizer(str(tiny_tokenizer)), str(tmp_path / "whole"))
-    quiet_trainer().predict(task, GenerationPlan("digits", images_per_class=40, shard_size=20, batch_size=4))
+    generate(tmp_path / "whole")
     assert contents(folder) == contents(tmp_path / "whole")
     ShardSet.open(folder).verify()

@@ -5,12 +5,14 @@ Legend: ``B`` batch (2 × images under guidance) · ``S`` sequence · ``l`` spat
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from hieramp_lit.var.class_tokens import QueryPart
 
 
 class Emphasis(NamedTuple):
@@ -77,19 +79,37 @@ class SelfAttention(nn.Module):
         self.register_buffer("zero_k_bias", torch.zeros(embed_dim))
         self.proj = nn.Linear(embed_dim, embed_dim)
 
-    def forward(self, x_BSC: Tensor, mask_SS: Tensor) -> Tensor:
-        """Attend over the whole teacher-forced sequence.
+    def forward(self, x_BSC: Tensor, mask_SS: Tensor, parts: Sequence[QueryPart]) -> Tensor:
+        """Attend over the whole teacher-forced sequence, part by part: keys that no query of a part sees cost nothing.
+
+        Measured forward and backward on one core of an AMD EPYC (Zen 4), depth 16, 256², batch 1 and 4, with a Boolean
+        mask for all as 1.00: the same mask as floats 1.01; four parts 0.79 in float32, 0.77 to 0.93 in bfloat16; two
+        matrix products and a softmax 1.75 in float32. Finer parts gained nothing, and attention is a tenth of the step.
+        Not measured on a GPU, where a mask shuts out the flash kernel: the finest scales of plain VAR have none, those
+        with class tokens one row, and a mask of all rows is left for the coarser scales alone.
 
         Args:
             x_BSC: Normalized and modulated tokens.
             mask_SS: Bool, True where the query (row) sees the key (column).
+            parts: Queries to take together, in order, see `class_tokens.query_parts`.
 
         Returns:
             Projected output, shape ``(B, S, C)``.
         """
         q, k, v = self._project(x_BSC)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask_SS, scale=self.softmax_scale)
-        return self._merge(y)
+        attended = []
+        for part in parts:
+            mask = mask_SS[part.start : part.start + part.mask_rows, : part.keys] if part.mask_rows else None
+            y_BHsD = F.scaled_dot_product_attention(
+                q[:, :, part.start : part.stop],
+                k[:, :, : part.keys],
+                v[:, :, : part.keys],
+                attn_mask=mask,
+                scale=self.softmax_scale,
+            )
+            attended.append(y_BHsD.transpose(1, 2).flatten(2))
+        y: Tensor = self.proj(torch.cat(attended, dim=1))
+        return y
 
     def forward_scale(self, x_BnC: Tensor, cache: KeyValueCache, start: int, length: int, hook: Hook | None) -> Tensor:
         """Attend from one scale's tokens to themselves and to the cached coarser scales.

@@ -3,11 +3,14 @@
 Legend: ``B`` batch · ``S`` sequence · ``C`` width.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hieramp_lit.var.attention import Hook, KeyValueCache, SelfAttention
+from hieramp_lit.var.class_tokens import QueryPart
 
 NUM_MODULATIONS = 6
 """γ1 γ2 s1 s2 b1 b2: gains of the two branches, scales and shifts of their norms."""
@@ -88,7 +91,12 @@ class Block(nn.Module):
         return modulations + one_for_scales  # float32 also where the weights are half
 
     def forward(
-        self, x_BSC: Tensor, modulations_B16C: Tensor, mask_SS: Tensor, keep_2B: Tensor | None = None
+        self,
+        x_BSC: Tensor,
+        modulations_B16C: Tensor,
+        mask_SS: Tensor,
+        parts: Sequence[QueryPart],
+        keep_2B: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Pass the whole teacher-forced sequence.
 
@@ -96,13 +104,14 @@ class Block(nn.Module):
             x_BSC: Tokens.
             modulations_B16C: From `modulations`.
             mask_SS: Who sees whom, see `class_tokens.visibility`.
+            parts: Queries to attend together, see `class_tokens.query_parts`.
             keep_2B: Drop-path multipliers of the two branches (0, or 1 / keep probability), per image; None keeps all.
 
         Returns:
             Tokens after the block, and the attention branch's projected output before γ1 and the residual.
         """
         g1, g2, s1, s2, b1, b2 = modulations_B16C.unbind(2)
-        attended = self.attn(layer_norm(x_BSC) * s1 + b1, mask_SS)
+        attended = self.attn(layer_norm(x_BSC) * s1 + b1, mask_SS, parts)
         keep_attn, keep_ffn = (1, 1) if keep_2B is None else keep_2B[:, :, None, None]
         x_BSC = x_BSC + attended * g1 * keep_attn
         x_BSC = x_BSC + self.ffn(layer_norm(x_BSC) * s2 + b2) * g2 * keep_ffn

@@ -10,10 +10,11 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from hieramp_lit.var.attention import Hook, KeyValueCache
 from hieramp_lit.var.block import NUM_MODULATIONS, Block, HeadNorm, modulate, modulation_layer
-from hieramp_lit.var.class_tokens import check_class_token_scales, sequence_layout, visibility
+from hieramp_lit.var.class_tokens import check_class_token_scales, query_parts, sequence_layout, visibility
 from hieramp_lit.var.initialization import initialize
 from hieramp_lit.var.scales import Scales
 
@@ -73,7 +74,6 @@ class VAR(nn.Module):
 
     lvl_1L: Tensor
     attn_bias_for_masking: Tensor
-    is_class_S: Tensor
     mask_SS: Tensor
     drop_path_rates: Tensor
 
@@ -138,8 +138,8 @@ class VAR(nn.Module):
         published_mask = torch.zeros(scales.total, scales.total).masked_fill(level_L[:, None] < level_L, -torch.inf)
         self.register_buffer("attn_bias_for_masking", published_mask[None, None])
         scale_S, is_class_S = sequence_layout(scales, self.class_token_scales)
-        self.register_buffer("is_class_S", is_class_S, persistent=False)
         self.register_buffer("mask_SS", visibility(scale_S, is_class_S), persistent=False)
+        self.query_parts = query_parts(scales, self.class_token_scales)
         self.register_buffer("drop_path_rates", torch.linspace(0, rate, depth), persistent=False)
         self.init_weights(adaln_gamma=adaln_gamma)
 
@@ -182,7 +182,11 @@ class VAR(nn.Module):
         return Condition(cond_BC, blocks, head)
 
     def forward(
-        self, label_B: Tensor, teacher_input_BLc: Tensor, generator: torch.Generator | None = None
+        self,
+        label_B: Tensor,
+        teacher_input_BLc: Tensor,
+        generator: torch.Generator | None = None,
+        checkpointing: bool = False,
     ) -> VAROutput:
         """Teacher-forced logits of all scales at once.
 
@@ -190,6 +194,8 @@ class VAR(nn.Module):
             label_B: Class rows, int64, shape ``(B,)``; `num_classes` for unconditional.
             teacher_input_BLc: From `VQVAE.teacher_input`, shape ``(B, L − l₀, c)``.
             generator: Draws drop-path in training mode; None is torch's own.
+            checkpointing: Keep only the blocks' inputs for the backward pass, which computes each block again: a
+                fraction of the memory for a third more work, and the same gradients.
 
         Raises:
             ValueError: If the input's length is not that of `scales`.
@@ -202,13 +208,21 @@ class VAR(nn.Module):
             )
         condition = self.condition(label_B)
         spatial_BLC = torch.cat([self._start(condition), self.word_embed(teacher_input_BLc)], dim=1)
-        x = self._with_class_tokens(spatial_BLC + self._place(slice(None)))
+        spatial_BLC = spatial_BLC + self._place(slice(None))
+        class_tokens = [self._class_token(k, B).to(spatial_BLC.dtype) for k in self.class_token_scales]
+        x = torch.cat([*class_tokens, spatial_BLC], dim=1)
         keep = self._drop_path(B, generator)
         attended = x
         for i, block in enumerate(self._blocks()):
-            x, attended = block(x, condition.blocks[i], self.mask_SS, None if keep is None else keep[i])
-        class_logits = self._class_logits(attended[:, self.is_class_S]) if self.class_token_scales else None
-        return VAROutput(self._token_logits(x[:, ~self.is_class_S], condition), class_logits)
+            inputs = x, condition.blocks[i], self.mask_SS, self.query_parts, None if keep is None else keep[i]
+            if checkpointing:
+                # nothing in a block draws random numbers: drop-path is an input
+                x, attended = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x, attended = block(*inputs)
+        first = len(class_tokens)
+        class_logits = self._class_logits(attended[:, :first]) if first else None
+        return VAROutput(self._token_logits(x[:, first:], condition), class_logits)
 
     @property
     def compute_dtype(self) -> torch.dtype:
@@ -270,16 +284,6 @@ class VAR(nn.Module):
     def _class_token(self, scale: int, batch: int) -> Tensor:
         token: Tensor = self.cls_tokens[str(scale)]
         return token.expand(batch, -1, -1)
-
-    def _with_class_tokens(self, x_BLC: Tensor) -> Tensor:
-        if not self.class_token_scales:
-            return x_BLC
-        pieces = []
-        for k, place in enumerate(self.scales.slices):
-            pieces.append(x_BLC[:, place])
-            if k in self.class_token_scales:
-                pieces.append(self._class_token(k, len(x_BLC)).to(x_BLC.dtype))
-        return torch.cat(pieces, dim=1)
 
     def _drop_path(self, batch: int, generator: torch.Generator | None) -> Tensor | None:
         """Multipliers of both branches of every block, ``(depth, 2, B)``; None where nothing can drop."""

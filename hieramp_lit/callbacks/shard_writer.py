@@ -1,8 +1,7 @@
 """Stores what a generation task makes as a shard set, so that a killed run can go on where it stopped."""
 
 import os
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +25,16 @@ from hieramp_lit.shards.writer import ShardFile
 
 _MOST_ENCODERS = 8
 
+Encoded = tuple[str, Future[dict[str, bytes]]]
+"""Key of a sample, and its fields once a thread has encoded them."""
+
 
 class ShardWriter(Callback):
     """Writes the images of `hieramp predict`, shard by shard, and the index of the set at the end.
 
-    Images are encoded in threads while the next batch is generated; memory holds two batches at most. A shard appears
-    under its name only when it is complete. Every rank writes shards of its own; rank 0 writes the index.
+    Images are encoded and written in threads while the next batch is generated; memory holds two batches at most, and
+    what a thread fails at is raised at the next batch or at the end. A shard appears under its name only when it is
+    complete. Every rank writes shards of its own; rank 0 writes the index.
 
     Args:
         generator: What makes the images, for the set's identity and the samples' provenance.
@@ -56,9 +59,10 @@ class ShardWriter(Callback):
         self._save_saliency = save_saliency
         self._identity: dict[str, Any] = {}
         self._lock: FolderLock | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._shard: ShardFile | None = None
-        self._encoded: deque[tuple[str, Future[dict[str, bytes]]]] = deque()
+        self._encoders: ThreadPoolExecutor | None = None
+        self._writer: ThreadPoolExecutor | None = None
+        self._shard: ShardFile | None = None  # the writing thread's, while it works
+        self._written: Future[None] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check and claim the folder, and tell the plan which shards are complete. Runs before the loader is made.
@@ -100,8 +104,9 @@ class ShardWriter(Callback):
             rank_zero_info(f"{self.folder}: {len(complete)} of {plan.plan.num_shards} shards are complete, going on.")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the encoding threads."""
-        self._pool = ThreadPoolExecutor(min(_MOST_ENCODERS, os.cpu_count() or 1), thread_name_prefix="encode")
+        """Start the threads: several that encode, one that writes, in order."""
+        self._encoders = ThreadPoolExecutor(min(_MOST_ENCODERS, os.cpu_count() or 1), thread_name_prefix="encode")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
 
     def on_predict_batch_end(
         self,
@@ -112,26 +117,28 @@ class ShardWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Hand one batch to the encoders, store the one before, and close the shard after its last image.
+        """Hand one batch to the threads, once they are done with the one before.
 
         Raises:
             ValueError: If the generator's answer does not fit the batch.
             OSError: If the disk is full; complete shards stay.
         """
+        if self._encoders is None or self._writer is None:
+            raise RuntimeError("ShardWriter got a batch before on_predict_start.")
         plan = plan_of(trainer)
         shard, last = int(batch.shard[0]), int(batch.position[-1])
-        with self._explained():
-            if self._shard is None:
-                self._shard = ShardFile(self.folder, shard, identity_hash(self._identity))
-            self._store_encoded()
-            self._encode(plan, outputs, batch)
-            if last == len(plan.plan.positions(shard)) - 1:
-                self._store_encoded()
-                self._shard.commit()
-                self._shard = None
+        samples = self._encode(plan, outputs, batch, self._encoders)
+        self._wait_for_writer()
+        complete = last == len(plan.plan.positions(shard)) - 1
+        self._written = self._writer.submit(self._write, shard, samples, complete)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the index once all ranks are done and all shards are there, and say where the set is."""
+        """Write the index once all ranks are done and all shards are there, and say where the set is.
+
+        Raises:
+            OSError: If the disk is full; complete shards stay.
+        """
+        self._wait_for_writer()
         self._close()
         if not trainer.is_global_zero:
             self._release()  # before rank 0, which removes the lock's file at last
@@ -148,9 +155,27 @@ class ShardWriter(Callback):
         """Let go of the folder."""
         self._release()
 
-    def _encode(self, plan: GenerationPlan, generated: Generated, batch: PlanBatch) -> None:
-        if self._pool is None:
-            raise RuntimeError("ShardWriter got a batch before on_predict_start.")
+    def _write(self, shard: int, samples: Sequence[Encoded], complete: bool) -> None:
+        """Append a batch to its shard, and close the shard after its last image; runs in the writing thread."""
+        with self._explained():
+            if self._shard is None:
+                self._shard = ShardFile(self.folder, shard, identity_hash(self._identity))
+            for key, fields in samples:
+                self._shard.add(key, fields.result())
+            if complete:
+                self._shard.commit()
+                self._shard = None
+
+    def _wait_for_writer(self) -> None:
+        """Wait until the batch before is written, and raise what went wrong with it."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
+
+    def _encode(
+        self, plan: GenerationPlan, generated: Generated, batch: PlanBatch, encoders: ThreadPoolExecutor
+    ) -> list[Encoded]:
+        """Give a batch to the encoding threads; keys and what they will answer, in order."""
         count = len(batch.row)
         if generated.images.shape[0] != count:
             raise ValueError(
@@ -160,9 +185,10 @@ class ShardWriter(Callback):
         images = generated.images.cpu().numpy()
         tokens = None if generated.tokens is None else generated.tokens.cpu().numpy()
         saliency = stack_saliency(generated.saliency or {}).numpy() if self._save_saliency else None
+        samples: list[Encoded] = []
         for place, (cls, index) in enumerate(zip(batch.cls.tolist(), batch.image_index.tolist(), strict=True)):
             provenance = self._provenance(plan, cls, index)
-            future = self._pool.submit(
+            future = encoders.submit(
                 encode_sample,
                 images[place],
                 cls,
@@ -172,7 +198,8 @@ class ShardWriter(Callback):
                 tokens=None if tokens is None else tokens[place],
                 saliency=None if saliency is None else saliency[place],
             )
-            self._encoded.append((provenance["key"], future))
+            samples.append((provenance["key"], future))
+        return samples
 
     def _provenance(self, plan: GenerationPlan, cls: int, index: int) -> dict[str, Any]:
         entry = plan.classes.entries[cls]
@@ -188,17 +215,13 @@ class ShardWriter(Callback):
             "seed": plan.plan.seed,
         }
 
-    def _store_encoded(self) -> None:
-        while self._encoded and self._shard is not None:
-            key, future = self._encoded.popleft()
-            self._shard.add(key, future.result())
-
     def _close(self) -> None:
         """Stop the threads and remove an unfinished shard; a run cut short by ``limit_predict_batches`` has one too."""
-        self._encoded.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        if self._writer is not None:
+            self._writer.shutdown()  # what was handed over is written: after a failure no complete shard is lost
+        if self._encoders is not None:
+            self._encoders.shutdown(cancel_futures=True)
+        self._encoders = self._writer = self._written = None
         if self._shard is not None:
             self._shard.abort()
             self._shard = None

@@ -7,12 +7,15 @@ work is walked through.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.data.batches import PlanBatch
+from hieramp_lit.generate.base import FitsMemory
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ class GenerationPlan(LightningDataModule):
         shard_size: Images per shard, the unit of work: devices share shards, and a killed run repeats at most the
             shards it was working on. Part of the set's identity.
         seed: Which images: (seed, class row, index) decides each one's random stream. Part of the set's identity.
-        batch_size: Images made at once on each device; limited by memory. Not part of the set's identity.
+        batch_size: Images made at once on each device. `auto` is the largest power of two that fits into the device's
+            free memory with a margin. Not part of the set's identity.
         class_subset: Make only these classes, by class row (number) or by wnid or name (text), in the order of
             `classes`. The set then has a class list of its own (cls 0, 1, …) and every class keeps its row, so its
             images are those of the full set. Null makes all.
@@ -143,16 +147,16 @@ class GenerationPlan(LightningDataModule):
         images_per_class: int = 10,
         shard_size: int = 250,
         seed: int = 0,
-        batch_size: int = 16,
+        batch_size: int | Literal["auto"] = 16,
         class_subset: list[int | str] | None = None,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"data.batch_size={batch_size}: give at least 1.")
+        if batch_size != "auto" and batch_size < 1:
+            raise ValueError(f"data.batch_size={batch_size}: give at least 1, or auto.")
         every = load_classes(classes)
         self.classes = every if class_subset is None else subset_of(every, class_subset)
         self.plan = ShardPlan(tuple(self.classes.rows), images_per_class, shard_size, seed)
-        self.batch_size = batch_size
+        self.batch_size: int | Literal["auto"] = batch_size
         self.complete: Collection[int] = ()
         self.allow_zero_length_dataloader_with_multiple_devices = True
 
@@ -161,10 +165,25 @@ class GenerationPlan(LightningDataModule):
         self.complete = complete
 
     def predict_dataloader(self) -> RemainingShards:
-        """What this rank still has to make."""
+        """What this rank still has to make.
+
+        Raises:
+            ValueError: If `batch_size` is `auto` and the generator cannot tell what fits, or nothing does.
+        """
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        return RemainingShards(self.plan, self.batch_size, self.complete, rank, world_size)
+        batch_size = self._fitting_batch_size() if self.batch_size == "auto" else self.batch_size
+        return RemainingShards(self.plan, batch_size, self.complete, rank, world_size)
+
+    def _fitting_batch_size(self) -> int:
+        generator = getattr(self.trainer and self.trainer.lightning_module, "generator", None)
+        if not isinstance(generator, FitsMemory):
+            raise ValueError(
+                f"data.batch_size='auto': {type(generator).__name__} cannot tell how many images fit. Give a number."
+            )
+        batch_size = generator.fitting_batch_size(most=min(self.plan.shard_size, len(self.plan)))
+        rank_zero_info(f"data.batch_size=auto: {batch_size} images at once.")
+        return batch_size
 
 
 def subset_of(classes: ClassList, subset: Sequence[int | str]) -> ClassList:

@@ -42,6 +42,18 @@ class KnowsClasses(Protocol):
 
 
 @runtime_checkable
+class FitsMemory(Protocol):
+    """A generator that knows how many images it can make at once."""
+
+    def fitting_batch_size(self, most: int) -> int:
+        """Images that fit into the free memory of its device with a margin, at most `most`.
+
+        Raises:
+            ValueError: If not even one fits.
+        """
+
+
+@runtime_checkable
 class Generator(Protocol):
     """Anything that makes the images of a distilled set."""
 

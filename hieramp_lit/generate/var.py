@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from hieramp_lit.amplify import Amplification, Amplifier, Maps, no_schedule
 from hieramp_lit.generate.base import Generated
 from hieramp_lit.generate.execution import Compile, CudaGraph, check_compile, compiled
+from hieramp_lit.generate.memory import MOST_ON_CPU, bytes_per_image, decoding_bytes, fitting_batch_size, free_bytes
 from hieramp_lit.generate.streams import token_uniforms
 from hieramp_lit.generate.workspace import Workspace
 from hieramp_lit.var import VAR, VQVAE, Sampling, check_pair, draw, filtered_weights, guide, var_in, vqvae_in
@@ -102,6 +103,17 @@ class VARGenerator(nn.Module):
             "schedule": None if self.schedule.off else self.schedule.to_json(),
             "saliency_blocks": list(self.schedule.blocks),
         }
+
+    def fitting_batch_size(self, most: int) -> int:
+        """Images that fit into the free memory of the model's device with a margin, at most `most`; 16 on a CPU.
+
+        Raises:
+            ValueError: If not even one fits.
+        """
+        device = self.var.head.weight.device
+        decoding = decoding_bytes(self.vqvae, self.dtype, min(self.decode_batch_size, most))
+        limit = min(most, MOST_ON_CPU) if device.type == "cpu" else most
+        return fitting_batch_size(bytes_per_image(self.var), decoding, free_bytes(device), limit)
 
     @torch.no_grad()
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:

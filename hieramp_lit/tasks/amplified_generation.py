@@ -1,11 +1,19 @@
 """HIERAMP's generation: a tuned VAR with amplified class-token attention, from its weight files (`hieramp predict`)."""
 
+import time
+
+from lightning.pytorch.utilities import rank_zero_info
+
 from hieramp_lit.amplify import Amplification
 from hieramp_lit.checkpoints import resolve
+from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.files import sha256
+from hieramp_lit.generate.base import Generated
+from hieramp_lit.generate.execution import Compile, check_compile
 from hieramp_lit.generate.var import VARGenerator
 from hieramp_lit.shards.format import ImageFormat
 from hieramp_lit.tasks.generation import Generation
+from hieramp_lit.tasks.precision import compute_dtype
 from hieramp_lit.var import Sampling, Tokenizer, load_var
 
 
@@ -28,6 +36,9 @@ class AmplifiedGeneration(Generation):
         image_format: Lossless file format of the images.
         save_saliency: Store the class tokens' saliency maps of the last amplified block with every image.
         num_heads: Attention heads; only for weights without L2-normalized attention, whose file does not tell them.
+        compile: `none`; `default` or `max-autotune` (torch.compile); `cuda-graphs` (kernels of a batch recorded once
+            and replayed: small batches on a GPU). All but `none` take a while at the first batch.
+        decode_batch_size: Images decoded at once; bounds the decoder's memory.
 
     Raises:
         FileNotFoundError: If a weight file does not exist.
@@ -45,7 +56,10 @@ class AmplifiedGeneration(Generation):
         image_format: ImageFormat = "png",
         save_saliency: bool = False,
         num_heads: int | None = None,
+        compile: Compile = "none",
+        decode_batch_size: int = 8,
     ) -> None:
+        check_compile(compile, key="model.compile")
         var = load_var(checkpoint, num_heads=num_heads, key="model.checkpoint")
         generator = VARGenerator(
             vqvae=tokenizer.load(var.scales),
@@ -53,5 +67,26 @@ class AmplifiedGeneration(Generation):
             sampling=sampling,
             amplification=amplification,
             weights={"var": sha256(resolve(checkpoint, key="model.checkpoint")), "vqvae": tokenizer.sha256()},
+            decode_batch_size=decode_batch_size,
         )
         super().__init__(generator, output, save_size, image_format, save_saliency)
+        self._var_generator = generator
+        self._compile: Compile = compile
+
+    def setup(self, stage: str) -> None:
+        """Bring the generator into the trainer's precision.
+
+        Raises:
+            ValueError: For a precision that generation does not run in.
+        """
+        self._var_generator.execute(compute_dtype(self.trainer), self._compile)
+
+    def predict_step(self, batch: PlanBatch, batch_idx: int) -> Generated:
+        """Make one micro-batch; tell what compiling cost at the first."""
+        if batch_idx > 0 or self._compile == "none":
+            return super().predict_step(batch, batch_idx)
+        rank_zero_info(f"model.compile={self._compile}: the first batch compiles, which takes a minute or more …")
+        start = time.perf_counter()
+        generated = super().predict_step(batch, batch_idx)
+        rank_zero_info(f"model.compile={self._compile}: the first batch took {time.perf_counter() - start:.0f} s.")
+        return generated

@@ -1,5 +1,6 @@
 """Which precisions VAR's tasks run in."""
 
+import torch
 from lightning.pytorch import Trainer
 
 HALF_WEIGHTS = {"bf16-true", "16-true", "transformer-engine", "transformer-engine-float16"}
@@ -16,3 +17,16 @@ def refuse_half_weights(trainer: Trainer) -> None:
             f"trainer.precision={trainer.precision!r} stores weights in half precision, which tokenizer and head do "
             "not take. Use bf16-mixed or 16-mixed, which compute in it, or 32-true."
         )
+
+
+def compute_dtype(trainer: Trainer) -> torch.dtype:
+    """What a generator computes in under ``trainer.precision``.
+
+    Raises:
+        ValueError: For a precision that generation does not run in.
+    """
+    refuse_half_weights(trainer)
+    dtypes = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+    if trainer.precision not in dtypes:
+        raise ValueError(f"trainer.precision={trainer.precision!r}: images are generated in {', '.join(dtypes)}.")
+    return dtypes[trainer.precision]

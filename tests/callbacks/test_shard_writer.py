@@ -2,6 +2,7 @@ import errno
 import itertools
 import logging
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -159,19 +160,36 @@ def test_predictions_are_not_kept(tmp_path: Path) -> None:
     assert not trainer.predict(Generation(NoiseGenerator(), str(tmp_path / "set")), plan, return_predictions=True)
 
 
-def test_never_holds_more_than_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hieramp_lit.callbacks.shard_writer import ShardWriter
+class Watched(NoiseGenerator):
+    """Says which batch is being generated."""
 
-    held: list[int] = []
-    encode = ShardWriter._encode
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = 0
+        self.second = threading.Event()
 
-    def counting(self: ShardWriter, *args: Any) -> None:
-        encode(self, *args)
-        held.append(len(self._encoded))
+    def generate(self, *args: Any, **kwargs: Any) -> Generated:
+        self.batches += 1
+        if self.batches == 2:
+            self.second.set()
+        return super().generate(*args, **kwargs)
 
-    monkeypatch.setattr(ShardWriter, "_encode", counting)
-    make_set(tmp_path / "set", images_per_class=6, shard_size=30, batch_size=4)
-    assert max(held) <= 8
+
+def test_writing_overlaps_with_generating_and_holds_two_batches_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Watched()
+    add, behind = ShardFile.add, []
+
+    def slow(self: ShardFile, key: str, fields: Any) -> None:
+        assert generator.second.wait(20), "the second batch is not generated while the first is written"
+        behind.append(generator.batches - len(behind) // 4)
+        add(self, key, fields)
+
+    monkeypatch.setattr(ShardFile, "add", slow)
+    make_set(tmp_path / "set", generator, images_per_class=6, shard_size=60, batch_size=4)
+    assert len(behind) == 60
+    assert max(behind) == 2  # the batch that is written, and the one in the making
 
 
 def test_a_full_disk_keeps_what_was_complete_and_says_how_to_go_on(

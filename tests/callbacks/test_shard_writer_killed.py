@@ -64,7 +64,9 @@ def test_killed_in_the_generator(tmp_path: Path, whole: dict[str, bytes], call: 
     again = NoiseGenerator()
     make_set(folder, again, save_saliency=True)
     assert contents(folder) == whole
-    assert len(again.made) == 20 - 6 * (call // 2)
+    # Two batches a shard; the thread that writes may not have come to the end of the last one.
+    shards = call // 2
+    assert len(again.made) in {20 - 6 * shards, 20 - 6 * max(0, shards - 1)}
 
 
 def test_killed_again_and_again(tmp_path: Path, whole: dict[str, bytes]) -> None:

@@ -1,6 +1,7 @@
 """Generation from weight files, and what a checkpoint must never decide."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.cli import main
 from hieramp_lit.data import GenerationPlan
 from hieramp_lit.files import sha256
+from hieramp_lit.generate import VARGenerator
 from hieramp_lit.shards import ShardSet
-from hieramp_lit.tasks import AmplifiedGeneration
-from hieramp_lit.var import Sampling, Tokenizer, load_var
-from tests.shards.making import contents, quiet_trainer
+from hieramp_lit.tasks import AmplifiedGeneration, Generation
+from hieramp_lit.var import Sampling, Tokenizer, load_var, load_vqvae
+from tests.shards.making import NoiseGenerator, contents, quiet_trainer
 
 PLAN = ("--data=GenerationPlan", "--data.classes=digits", "--data.images_per_class=1", "--data.batch_size=5")
 STRONG = Amplification(beta=5.0, rho=0.5)
@@ -101,12 +103,12 @@ def test_beta_5_is_at_work_whatever_the_checkpoint_was_tuned_with(
 
 
 def test_predict_refuses_ckpt_path_and_names_the_right_key(
-    tmp_path: Path, lightning_checkpoint: Path, weights: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, lightning_checkpoint: Path, weights: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SystemExit) as stop:
         predict(tmp_path / "set", *weights, f"--ckpt_path={lightning_checkpoint}")
     assert stop.value.code == 2
-    assert "model.init_args.checkpoint" in capsys.readouterr().err
+    assert "model.init_args.checkpoint" in caplog.text
     assert not (tmp_path / "set").exists()
 
 
@@ -194,3 +196,74 @@ def test_a_missing_file_names_the_key(lively_var: Path, tiny_tokenizer: Path) ->
         AmplifiedGeneration("nowhere.pth", Tokenizer(str(tiny_tokenizer)), "set")
     with pytest.raises(FileNotFoundError, match=r"tokenizer\.checkpoint='nowhere\.pth'"):
         AmplifiedGeneration(str(lively_var), Tokenizer("nowhere.pth"), "set")
+
+
+def test_auto_is_a_batch_size_that_fits_and_changes_no_image(
+    tmp_path: Path, weights: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    fixed = predict(tmp_path / "fixed", *weights)
+    auto = predict(tmp_path / "auto", *weights, "--data.batch_size=auto")
+    assert auto.manifest.identity_hash == fixed.manifest.identity_hash
+    assert [sample.tokens.tolist() for sample in auto] == [sample.tokens.tolist() for sample in fixed]
+    assert "batch_size=auto: 10 images at once" in caplog.text  # all ten; a CPU takes up to 16
+
+
+def test_auto_needs_a_generator_that_knows(tmp_path: Path) -> None:
+    task = Generation(NoiseGenerator(), str(tmp_path / "set"))
+    with pytest.raises(ValueError, match="NoiseGenerator cannot tell how many images fit"):
+        quiet_trainer().predict(task, GenerationPlan("digits", images_per_class=1, batch_size="auto"))
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)])
+def test_the_trainers_precision_is_that_of_blocks_and_decoder(
+    tmp_path: Path, lively_var: Path, tiny_tokenizer: Path, precision: str, dtype: torch.dtype
+) -> None:
+    task = AmplifiedGeneration(str(lively_var), Tokenizer(str(tiny_tokenizer)), str(tmp_path / "set"))
+    quiet_trainer(precision=precision).predict(task, GenerationPlan("digits", images_per_class=1, batch_size=5))
+    assert isinstance(task.generator, VARGenerator)
+    assert task.generator.dtype == dtype
+    assert ShardSet.open(tmp_path / "set").manifest.identity["precision"] == precision
+    direct = VARGenerator(
+        load_vqvae(str(tiny_tokenizer), task.generator.var.scales),
+        load_var(str(lively_var)),
+        amplification=Amplification(),
+        dtype=dtype,
+    )
+    expected = direct.generate(torch.arange(5), torch.zeros(5, dtype=torch.int64), seed=0)
+    made = [sample.tokens.tolist() for sample in ShardSet.open(tmp_path / "set")]
+    assert made[:5] == expected.tokens.tolist()  # under autocast, which changes nothing
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_a_precision_that_is_not_for_generation_is_refused(
+    tmp_path: Path, lively_var: Path, tiny_tokenizer: Path, precision: str
+) -> None:
+    task = AmplifiedGeneration(str(lively_var), Tokenizer(str(tiny_tokenizer)), str(tmp_path / "set"))
+    with pytest.raises(ValueError, match=f"trainer.precision='{precision}'"):
+        quiet_trainer(precision=precision).predict(task, GenerationPlan("digits", images_per_class=1))
+
+
+def test_cuda_graphs_on_a_cpu_and_unknown_ways_to_compile_are_refused(
+    tmp_path: Path, lively_var: Path, tiny_tokenizer: Path
+) -> None:
+    arguments = (str(lively_var), Tokenizer(str(tiny_tokenizer)), str(tmp_path / "set"))
+    with pytest.raises(ValueError, match=r"model\.compile='fast': expected one of none, default"):
+        AmplifiedGeneration(*arguments, compile="fast")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cuda-graphs' needs a CUDA device"):
+        quiet_trainer().predict(
+            AmplifiedGeneration(*arguments, compile="cuda-graphs"), GenerationPlan("digits", images_per_class=1)
+        )
+
+
+@pytest.mark.slow
+def test_compiled_generation_draws_the_same_tokens_and_tells_what_it_took(
+    tmp_path: Path, weights: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    eager = predict(tmp_path / "eager", *weights)
+    compiled = predict(tmp_path / "compiled", *weights, "--model.compile=default")
+    assert [sample.tokens.tolist() for sample in compiled] == [sample.tokens.tolist() for sample in eager]
+    assert "model.compile=default: the first batch took" in caplog.text
+    difference = images(compiled).astype(int) - images(eager)
+    assert np.abs(difference).max() <= 1

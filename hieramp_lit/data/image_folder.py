@@ -16,10 +16,11 @@ from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.crop import ResizeCrop, evaluation_short_side, var_short_side
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import ImageDataModule
-from hieramp_lit.data.reading import SUFFIXES, UnreadableImageError, find_unreadable, is_image_name, read_image
+from hieramp_lit.data.reading import SUFFIXES, UnreadableImageError, find_images, find_unreadable, read_image
 from hieramp_lit.data.splits import stratified_split
 
 MOST_NAMED = 20
+KINDS = " ".join(sorted(SUFFIXES))
 REMEDY = "Remove or repair the files, or set `data.unreadable: skip` to leave them out."
 
 
@@ -188,9 +189,7 @@ class ImageFolderDataModule(ImageDataModule):
         reasons = find_unreadable([file.path for file in files])
         if not reasons:
             return files
-        named = "\n".join(f"  {reason}" for reason in list(reasons.values())[:MOST_NAMED])
-        more = f"\n  … and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
-        found = f"{len(reasons)} of {len(files)} images cannot be read:\n{named}{more}"
+        found = f"{len(reasons)} of {len(files)} images cannot be read:\n{_named(list(reasons.values()))}"
         if self._unreadable == "error":
             raise UnreadableImageError(f"{found}\n{REMEDY}")
         if len(reasons) == len(files):
@@ -201,6 +200,8 @@ class ImageFolderDataModule(ImageDataModule):
 
 def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], key: str = "root") -> list[ImageFile]:
     """All images below the class folders of `root`, in sorted order.
+
+    Files of unknown kinds are left out with a warning that counts and names them, see `find_images`.
 
     Args:
         root: Folder with one sub-folder per class.
@@ -227,10 +228,24 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
             "these folders by WordNet id, or make the names in the class list differ."
         )
     files: list[ImageFile] = []
+    unknown_kind: list[Path] = []
     for name in names:
         number = getattr(by_name[name], label)
-        found = [ImageFile(path, number) for path in sorted((root / name).rglob("*")) if is_image_name(path)]
-        if not found:
-            raise ValueError(f"{key}: {root / name} holds no images. Known kinds: {' '.join(sorted(SUFFIXES))}.")
-        files += found
+        images, others = find_images(root / name)
+        if not images:
+            there = f", but {len(others)} files of other kinds:\n{_named(others)}\n" if others else ". "
+            raise ValueError(f"{key}: {root / name} holds no images{there}Known kinds: {KINDS}.")
+        files += [ImageFile(path, number) for path in images]
+        unknown_kind += others
+    if unknown_kind:
+        rank_zero_warn(
+            f"{key}: {root} has {len(unknown_kind)} files that are left out, beside {len(files)} images:\n"
+            f"{_named(unknown_kind)}\nKnown kinds: {KINDS}. Convert images of other kinds, and move away other files."
+        )
     return files
+
+
+def _named(lines: Sequence[object]) -> str:
+    """One line each, the first ones only."""
+    more = [f"… and {len(lines) - MOST_NAMED} more"] if len(lines) > MOST_NAMED else []
+    return "\n".join(f"  {line}" for line in [*lines[:MOST_NAMED], *more])

@@ -1,5 +1,6 @@
-"""Reading image files of any kind as 8-bit RGB, or saying which cannot be read."""
+"""Finding image files, and reading them as 8-bit RGB whatever their kind, or saying which cannot be read."""
 
+import os
 import struct
 import zlib
 from collections.abc import Sequence
@@ -10,7 +11,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Files that count as images, in lower case; others in a class folder are left alone."""
+"""Kinds of files that count as images, in lower case."""
+
+COMPANIONS = frozenset(
+    {".csv", ".db", ".htm", ".html", ".ini", ".json", ".jsonl", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
+)
+"""Kinds of files that often lie beside images, in lower case: annotations, notes, and what file browsers leave behind
+(``Thumbs.db``, ``desktop.ini``)."""
 
 SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 DAMAGE = (
@@ -64,9 +71,29 @@ def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
         return {path: why for path, why in zip(paths, pool.map(reason, paths), strict=True) if why is not None}
 
 
-def is_image_name(path: Path) -> bool:
-    """Whether a file counts as an image by its name; hidden files do not."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The images below a folder, at any depth, and the files that may be images of a kind that is not known.
+
+    Neither are hidden files (``.DS_Store``), what lies in hidden folders (``.ipynb_checkpoints``), and `COMPANIONS`.
+    Kinds are told by the suffix, in any case. Linked files count, linked folders are not entered.
+
+    Args:
+        folder: Folder to look through; it may be a link.
+
+    Returns:
+        Images and other files, each in sorted order.
+    """
+    images: list[Path] = []
+    others: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            kind = path.suffix.lower()
+            if kind in SUFFIXES:
+                images.append(path)
+            elif kind not in COMPANIONS:
+                others.append(path)
+    return sorted(images), sorted(others)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -81,8 +83,6 @@ def test_folders_are_found_by_wordnet_id_too(tmp_path):
 
 @pytest.fixture
 def partly_damaged(folder):
-    from pathlib import Path
-
     names = [Path(folder) / "dog" / "text.png", Path(folder) / "cat" / "cut.jpg"]
     names[0].write_text("hello")
     Image.effect_noise((64, 64), 90).save(names[1])
@@ -149,6 +149,26 @@ def test_a_folder_in_no_class_and_an_empty_one_are_named(folder, tmp_path):
     (tmp_path / "train" / "ox").mkdir()
     with pytest.raises(ValueError, match=r"ox holds no images"):
         module(folder)
+
+
+def test_files_of_unknown_kinds_are_counted_and_named_once(folder):
+    strange = [Path(folder) / "cat" / "deeper" / "a.heic", *(Path(folder) / "dog" / f"{i:02}.avif" for i in range(25))]
+    for path in [*strange, Path(folder) / "dog" / "0.json", Path(folder) / "cat" / ".DS_Store"]:
+        path.touch()
+    with pytest.warns(UserWarning, match=r"data\.train: .* has 26 files that are left out, beside 20 images") as caught:
+        data = module(folder)
+    (text,) = [str(warning.message) for warning in caught]
+    assert [str(path) in text for path in strange] == [True] * 20 + [False] * 6
+    assert "… and 6 more" in text
+    assert "0.json" not in text
+    assert len(data.train_samples()) + len(data.val_samples()) == 20
+
+
+def test_a_class_of_unknown_kinds_alone_is_an_error_that_names_them(tmp_path):
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.heic").touch()
+    with pytest.raises(ValueError, match=r"cat holds no images, but 1 files .*:\n.*a\.heic\nKnown kinds: \.bmp"):
+        module(str(tmp_path))
 
 
 def test_evaluation_is_bilinear_and_tuning_lanczos(folder):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hieramp_lit.data.reading import UnreadableImageError, find_unreadable, is_image_name, read_image
+from hieramp_lit.data.reading import SUFFIXES, UnreadableImageError, find_images, find_unreadable, read_image
 
 
 def gradient(width=24, height=16):
@@ -149,6 +149,29 @@ def test_every_unreadable_file_is_found_in_order(tmp_path):
     assert list(find_unreadable(paths)) == paths[1::2]
 
 
-@pytest.mark.parametrize(("name", "counts"), [("a.JPG", True), ("a.webp", True), ("a.txt", False), ("._a.jpg", False)])
-def test_what_counts_as_an_image(tmp_path, name, counts):
-    assert is_image_name(tmp_path / name) is counts
+def test_images_are_found_at_any_depth_and_other_kinds_are_told(tmp_path):
+    images = ["a.JPG", "b/c/a.webp", "b/x.png", "z.tif"]
+    others = ["LICENSE", "b/a.heic", "b/c/images.zip", "y.AVIF"]
+    ignored = ["._a.jpg", ".DS_Store", "Thumbs.db", "b/a.xml", "b/a.JSON", "notes.txt", ".trash/a.png", ".trash/b.heic"]
+    for name in [*images, *others, *ignored]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert find_images(tmp_path) == ([tmp_path / name for name in images], [tmp_path / name for name in others])
+
+
+def test_linked_files_and_a_linked_folder_are_found(tmp_path):
+    (tmp_path / "store" / "deeper").mkdir(parents=True)
+    (tmp_path / "store" / "deeper" / "a.png").touch()
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "b.png").symlink_to(tmp_path / "store" / "deeper" / "a.png")
+    (tmp_path / "linked").symlink_to(tmp_path / "class")
+    assert find_images(tmp_path / "linked") == ([tmp_path / "linked" / "b.png"], [])
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_kind_that_counts_can_be_read(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    image = Image.fromarray(gradient())
+    (image.convert("L") if suffix == ".pgm" else image).save(path)
+    assert pixels(path).shape == gradient().shape

@@ -34,7 +34,7 @@ def encode_sample(
         image_format: Lossless container, also the field's name.
         save_size: Stored side in pixels, see `resize`.
         tokens: Codebook indices in 0…65535, shape ``(L,)``; stored as uint16.
-        saliency: Saliency maps, shape ``(K, P, P)``; stored as float16.
+        saliency: Saliency maps, shape ``(K, P, P)``, see `stack_saliency`; stored as float16.
 
     Returns:
         Field name → bytes.

@@ -28,7 +28,8 @@ class ShardSample(NamedTuple):
         image: RGB pixels, uint8, shape ``(H, W, 3)``.
         info: The sample's `json`: key, cls, row, wnid, name, index, seed, generator and its configuration.
         tokens: Codebook indices, uint16, shape ``(L,)``; None for generators without tokens.
-        saliency: Saliency maps, float16, shape ``(K, P, P)``; None unless stored.
+        saliency: Saliency maps of K scales, float16, shape ``(K, P, P)``, NaN at scales without a class token; None
+            unless stored.
     """
 
     key: str

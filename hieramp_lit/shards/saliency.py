@@ -18,8 +18,9 @@ def stack_saliency(saliency: Mapping[tuple[int, int], Tensor]) -> Tensor:
         saliency: ``{(block, scale): (2B, l) float}``, conditional half first, as generators record it.
 
     Returns:
-        float16, shape ``(B, K, P, P)``, on the CPU; K counts to the last recorded scale. Scales without a map (no
-        class token) are zero.
+        float16, shape ``(B, K, P, P)``, on the CPU. K counts to the last scale with a map, P is the side of the finest
+        one; enlarging repeats values (nearest neighbour). Scales without a map, which have no class token, are NaN:
+        zero would say that the class token attends to nothing.
 
     Raises:
         ValueError: If there are no maps.
@@ -34,7 +35,7 @@ def stack_saliency(saliency: Mapping[tuple[int, int], Tensor]) -> Tensor:
     sides = {scale: math.isqrt(map_2Bl.shape[1]) for scale, map_2Bl in maps.items()}
     B = next(iter(maps.values())).shape[0] // 2
     P = max(sides.values())
-    stacked = torch.zeros(B, max(maps) + 1, P, P, dtype=torch.float16)
+    stacked = torch.full((B, max(maps) + 1, P, P), math.nan, dtype=torch.float16)
     for scale, map_2Bl in maps.items():
         map_B1ll = map_2Bl[:B].reshape(B, 1, sides[scale], sides[scale]).float()
         stacked[:, scale] = interpolate(map_B1ll, size=(P, P), mode="nearest")[:, 0].to("cpu", torch.float16)

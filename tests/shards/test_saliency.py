@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
+from hieramp_lit.shards.encode import decode_array, encode_sample
+from hieramp_lit.shards.format import SALIENCY
 from hieramp_lit.shards.saliency import stack_saliency
 
 
@@ -12,10 +15,26 @@ def test_last_block_conditional_half_upsampled_nearest() -> None:
     }
     stacked = stack_saliency(maps)
     assert (stacked.dtype, stacked.shape) == (torch.float16, (1, 3, 4, 4))
-    assert stacked[0, 0].eq(0).all()  # scale 0 has no class token here
     coarse = torch.tensor([[1.0, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]])
     assert torch.equal(stacked[0, 1].float(), coarse)
     assert torch.equal(stacked[0, 2].float(), torch.arange(16.0).reshape(4, 4))
+
+
+def test_scales_without_a_class_token_are_nan_and_none_follow_the_last_one() -> None:
+    maps = {(0, 1): torch.rand(4, 4).softmax(-1), (0, 3): torch.rand(4, 16).softmax(-1)}
+    stacked = stack_saliency(maps)
+    assert stacked.shape == (2, 4, 4, 4)
+    assert stacked.isnan().flatten(2).all(-1).tolist() == [[True, False, True, False]] * 2
+    assert stacked.isnan().flatten(2).any(-1).tolist() == [[True, False, True, False]] * 2
+    assert torch.allclose(stacked[:, 3].float().sum((1, 2)), torch.ones(2), atol=2e-3)
+
+
+def test_nan_is_stored_and_read_again() -> None:
+    stacked = stack_saliency({(0, 1): torch.rand(2, 9)})[0].numpy()
+    image = np.zeros((4, 4, 3), np.uint8)
+    fields = [encode_sample(image, 0, {}, saliency=stacked) for _ in range(2)]
+    assert fields[0] == fields[1]
+    assert np.array_equal(decode_array(fields[0][SALIENCY]), stacked, equal_nan=True)
 
 
 def test_rows_stay_with_their_images() -> None:

@@ -1,4 +1,4 @@
-"""The `hieramp` command: Lightning's fit, validate, test and predict on our tasks, and a table of other commands."""
+"""The `hieramp` command: Lightning's verbs on our tasks, and a table of other commands."""
 
 import argparse
 import difflib
@@ -15,6 +15,7 @@ LIGHTNING_COMMANDS = {
     "validate": "Measure a model on the validation data.",
     "test": "Measure a model on the test data, e.g. a trained student.",
     "predict": "Generate a distilled data set and write it as shards; continues where it stopped.",
+    "tokenize": "Encode a data set once, for tuning from its tokens; continues where it stopped.",
 }
 COMMANDS = {
     "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",

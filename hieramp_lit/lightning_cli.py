@@ -1,4 +1,4 @@
-"""Fit, validate, test and predict from YAML: LightningCLI with the traps for a research project closed."""
+"""Fit, validate, test, predict and tokenize from YAML: LightningCLI with the traps for a research project closed."""
 
 import logging
 import netrc
@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 import lightning
 import lightning.pytorch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
 
@@ -24,18 +24,41 @@ import hieramp_lit.tasks  # noqa: F401
 from hieramp_lit import __version__
 from hieramp_lit.callbacks.run_config import RunConfigCallback
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
+from hieramp_lit.tasks.tokenization import Tokenization
 
 _log = logging.getLogger(__name__)
 
 
+class HierampTrainer(Trainer):
+    """Lightning's trainer with one verb more, since the command line offers the trainer's methods."""
+
+    def tokenize(self, model: LightningModule, datamodule: LightningDataModule) -> None:
+        """Encode a data set once; the task's writer stores the tokens.
+
+        Args:
+            model: A `Tokenization`.
+            datamodule: A `TokenizationPlan`.
+
+        Raises:
+            ValueError: If the task is another.
+        """
+        if not isinstance(model, Tokenization):
+            raise ValueError(
+                f"`hieramp tokenize` runs the task Tokenization, model.class_path is {type(model).__name__}. Give a "
+                "configuration of configs/tokenize, or another command: `hieramp --help` lists them."
+            )
+        self.predict(model, datamodule=datamodule, return_predictions=False)
+
+
 class HierampCLI(LightningCLI):
-    """`fit`, `validate`, `test` and `predict` on our tasks and data modules."""
+    """`fit`, `validate`, `test`, `predict` and `tokenize` on our tasks and data modules."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Leave out what must not be chosen: predictions are never kept in memory, the shard writer stores them."""
+        """Leave out what must not be chosen: predictions are never kept in memory, the writers store them."""
         commands = LightningCLI.subcommands()
-        return {**commands, "predict": commands["predict"] | {"return_predictions", "weights_only"}}
+        predict = commands["predict"] | {"return_predictions", "weights_only"}
+        return {**commands, "predict": predict, "tokenize": {"model", "datamodule"}}
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
         """Generate without keeping the images: the shard writer has already stored them."""
@@ -92,6 +115,7 @@ def run(args: ArgsType) -> None:
             HierampCLI(
                 LightningModule,
                 LightningDataModule,
+                trainer_class=HierampTrainer,
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 # Optimizers are arguments of the tasks; Lightning's global --optimizer would replace them in silence.

@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
+
+FUSED_ON = {"cpu", "cuda"}
+"""Devices whose fused AdamW is tested here."""
 
 
 def lin0(
@@ -69,3 +73,19 @@ def weight_decay_groups(
     others = [parameter for name, parameter in trainable if name in no_weight_decay]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def adamw(groups: list[dict[str, Any]], lr: float, betas: tuple[float, float], fused: bool = True) -> torch.optim.AdamW:
+    """AdamW, fused into one pass over the memory where the device can.
+
+    Fused and plain steps are equal to float32 rounding, and either goes on from the other's state.
+
+    Args:
+        groups: From `weight_decay_groups`.
+        lr: Learning rate.
+        betas: Decay of the two moments.
+        fused: Fuse where all parameters are floating-point numbers on a device of `FUSED_ON`.
+    """
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    can = all(parameter.is_floating_point() and parameter.device.type in FUSED_ON for parameter in parameters)
+    return torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True if fused and can else None)

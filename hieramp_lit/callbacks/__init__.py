@@ -5,6 +5,7 @@ from hieramp_lit.callbacks.run_config import RunConfigCallback
 from hieramp_lit.callbacks.run_logger import RunLogger
 from hieramp_lit.callbacks.shard_writer import ShardWriter
 from hieramp_lit.callbacks.student_results import StudentResults
+from hieramp_lit.callbacks.token_writer import TokenWriter
 
 __all__ = [
     "GenerationProgress",
@@ -12,4 +13,5 @@ __all__ = [
     "RunLogger",
     "ShardWriter",
     "StudentResults",
+    "TokenWriter",
 ]

@@ -2,11 +2,14 @@
 
 from hieramp_lit.data.augment import Augmentation
 from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank
-from hieramp_lit.data.batches import ImageBatch, PlanBatch
+from hieramp_lit.data.batches import ImageBatch, PlanBatch, TokenBatch, TokenizationBatch
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
 from hieramp_lit.data.image_folder import ImageFolderDataModule
 from hieramp_lit.data.plan import GenerationPlan, ShardPlan
 from hieramp_lit.data.shard_data import ShardDataModule
+from hieramp_lit.data.token_cache import TokenCache
+from hieramp_lit.data.token_data import TokenDataModule
+from hieramp_lit.data.token_plan import TokenizationPlan
 from hieramp_lit.data.warp import Warp
 
 __all__ = [
@@ -21,6 +24,11 @@ __all__ = [
     "PlanBatch",
     "ShardDataModule",
     "ShardPlan",
+    "TokenBatch",
+    "TokenCache",
+    "TokenDataModule",
+    "TokenizationBatch",
+    "TokenizationPlan",
     "Warp",
     "load_digits_split",
 ]

@@ -1,7 +1,7 @@
 """The batches that travel between data modules, tasks and callbacks.
 
 NamedTuples, because Lightning's device transfer and `default_collate` both take them.
-Legend: ``B`` batch · ``H W`` pixels.
+Legend: ``B`` batch · ``H W`` pixels · ``L`` tokens of all scales.
 """
 
 from typing import NamedTuple
@@ -19,6 +19,34 @@ class ImageBatch(NamedTuple):
 
     image: Tensor
     label: Tensor
+
+
+class TokenBatch(NamedTuple):
+    """Tokens with labels, for tuning from a cache.
+
+    Attributes:
+        tokens: Codebook indices, int64, shape ``(B, L)``.
+        label: Class rows, int64, shape ``(B,)``.
+    """
+
+    tokens: Tensor
+    label: Tensor
+
+
+class TokenizationBatch(NamedTuple):
+    """Images on their way into a token cache. They all belong to one shard.
+
+    Attributes:
+        image: RGB pixels, uint8 in 0…255, shape ``(B, 3, H, W)``.
+        label: Class rows, int64, shape ``(B,)``.
+        shard: Number of the shard in the cache.
+        start: Place of the first image in the shard.
+    """
+
+    image: Tensor
+    label: Tensor
+    shard: int
+    start: int
 
 
 class PlanBatch(NamedTuple):

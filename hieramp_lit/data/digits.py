@@ -4,9 +4,11 @@ Each image has 8×8 pixels of 0…16. They are scaled to 0…255, up-sampled to 
 arithmetic, so that every machine has the same bytes) and repeated to RGB.
 """
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -57,6 +59,7 @@ class DigitsSamples:
     """
 
     def __init__(self, split: DigitsSplit, augmentation: Warp | None = None, seed: int = 0) -> None:
+        self._split = split
         self._images, self._labels = load_digits_split(split)
         self._augmentation = augmentation
         self._seed = seed
@@ -72,6 +75,12 @@ class DigitsSamples:
         if self._augmentation is not None:
             images = self._augmentation(images, keys, self._seed)
         return ImageBatch(images, self._labels[chosen])
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the images: their pixels and how they are warped."""
+        warp = None if self._augmentation is None else {**asdict(self._augmentation), "seed": self._seed}
+        pixels = hashlib.sha256(self._images.numpy().tobytes()).hexdigest()
+        return {"images": {"digits": self._split, "count": len(self), "sha256": pixels}, "warp": warp}
 
 
 class DigitsDataModule(ImageDataModule):

@@ -3,9 +3,12 @@
 Legend: ``B`` batch · ``H W`` pixels.
 """
 
+import hashlib
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -42,11 +45,13 @@ class FolderSamples:
     Args:
         files: Images and labels.
         transform: Makes equal squares of them.
+        root: Folder that the files are in.
     """
 
-    def __init__(self, files: Sequence[ImageFile], transform: ResizeCrop) -> None:
+    def __init__(self, files: Sequence[ImageFile], transform: ResizeCrop, root: Path) -> None:
         self.files = tuple(files)
         self._transform = transform
+        self._root = root
 
     def __len__(self) -> int:
         """Number of images."""
@@ -60,6 +65,14 @@ class FolderSamples:
         """
         images = [torch.from_numpy(self._pixels(key)) for key in keys]
         return ImageBatch(torch.stack(images), torch.tensor([self.files[key.sample].label for key in keys]))
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the images: names below the root, sizes in bytes and labels of the files, and their crops."""
+        listed = hashlib.sha256()
+        for file in self.files:
+            name = os.fsencode(file.path.relative_to(self._root).as_posix())
+            listed.update(b"%d %d %d " % (len(name), file.label, file.path.stat().st_size) + name)
+        return {"images": {"count": len(self), "sha256": listed.hexdigest()}, "crop": asdict(self._transform)}
 
     def _pixels(self, key: SampleKey) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
         path = self.files[key.sample].path
@@ -166,11 +179,11 @@ class ImageFolderDataModule(ImageDataModule):
 
     def train_samples(self) -> FolderSamples:
         """Training images, cropped at random."""
-        return FolderSamples(self._listed[0], self._train_transform)
+        return FolderSamples(self._listed[0], self._train_transform, self._train_root)
 
     def val_samples(self) -> FolderSamples:
         """Validation images, cropped in the centre."""
-        return FolderSamples(self._listed[1], self._val_transform)
+        return FolderSamples(self._listed[1], self._val_transform, self._val_root or self._train_root)
 
     def test_samples(self) -> FolderSamples:
         """The validation images."""

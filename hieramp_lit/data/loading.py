@@ -4,17 +4,19 @@ They shard over ranks by themselves, and a fit that was killed in mid-epoch goes
 Lightning asks any loader with ``state_dict`` and ``load_state_dict`` for its place when it writes a checkpoint; these
 loaders know their length, so that it fetches no batch ahead and the place is exact. It gives the place back too late,
 though, where the number of steps was asked for before (``Trainer.estimated_stepping_batches``, as schedules do);
-`ImageDataModule` therefore keeps the place as well.
+`SampledDataModule` therefore keeps the place as well.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.seeds import stream
+
+Batch = TypeVar("Batch")
+BatchOut = TypeVar("BatchOut", covariant=True)
 
 
 class SampleKey(NamedTuple):
@@ -29,17 +31,17 @@ class SampleKey(NamedTuple):
     sample: int
 
 
-class Samples(Protocol):
+class Samples(Protocol[BatchOut]):
     """A map-style source of batches."""
 
     def __len__(self) -> int:
         """Number of samples."""
 
-    def __getitem__(self, keys: Sequence[SampleKey]) -> ImageBatch:
+    def __getitem__(self, keys: Sequence[SampleKey]) -> BatchOut:
         """The batch of these samples, in this order."""
 
 
-class TrainLoader:
+class TrainLoader(Generic[Batch]):
     """An endless stream of shuffled batches, walked in pieces; the place in it can be saved and restored.
 
     Each epoch is a permutation drawn from (seed, epoch), cut into global batches of ``batch_size × world_size``; each
@@ -64,7 +66,7 @@ class TrainLoader:
 
     def __init__(
         self,
-        samples: Samples,
+        samples: Samples[Batch],
         batch_size: int,
         seed: int = 0,
         rank: int = 0,
@@ -86,13 +88,13 @@ class TrainLoader:
         self._epoch = 0
         self._batch = 0
         self._remaining = _KeyBatches()
-        self._loader = _data_loader(samples, self._remaining, num_workers)
+        self._loader = data_loader(samples, self._remaining, num_workers)
 
     def __len__(self) -> int:
         """Batches of one whole epoch on this rank."""
         return self._num_samples // (self._batch_size * self._world_size)
 
-    def __iter__(self) -> Iterator[ImageBatch]:
+    def __iter__(self) -> Iterator[Batch]:
         """As many batches as an epoch has, from the current place on."""
         ahead = self._keys(self._epoch)[self._batch :]
         self._remaining.batches = ahead + self._keys(self._epoch + 1)[: self._batch]
@@ -130,7 +132,7 @@ class TrainLoader:
         return [[SampleKey(epoch, sample) for sample in batch] for batch in mine.tolist()]
 
 
-class EvaluationLoader:
+class EvaluationLoader(Generic[Batch]):
     """Every sample once, in order, dealt out to the ranks; the last batches may be smaller.
 
     Args:
@@ -145,7 +147,7 @@ class EvaluationLoader:
     """
 
     def __init__(
-        self, samples: Samples, batch_size: int, rank: int = 0, world_size: int = 1, num_workers: int = 0
+        self, samples: Samples[Batch], batch_size: int, rank: int = 0, world_size: int = 1, num_workers: int = 0
     ) -> None:
         check_batch_size(batch_size, num_workers)
         if len(samples) < world_size:
@@ -156,13 +158,13 @@ class EvaluationLoader:
         mine = [SampleKey(0, sample) for sample in range(rank, len(samples), world_size)]
         keys = _KeyBatches([mine[i : i + batch_size] for i in range(0, len(mine), batch_size)])
         self._length = len(keys)
-        self._loader = _data_loader(samples, keys, num_workers)
+        self._loader = data_loader(samples, keys, num_workers)
 
     def __len__(self) -> int:
         """Batches on this rank."""
         return self._length
 
-    def __iter__(self) -> Iterator[ImageBatch]:
+    def __iter__(self) -> Iterator[Batch]:
         """All batches, from the first."""
         yield from self._loader
 
@@ -212,17 +214,18 @@ class _KeyBatches:
         return len(self.batches)
 
 
-class _Batches(Dataset[ImageBatch]):
+class _Batches(Dataset[Batch]):
     """Gives `Samples` the type that torch's loader asks for."""
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples[Batch]) -> None:
         self._samples = samples
 
-    def __getitem__(self, keys: list[SampleKey]) -> ImageBatch:
+    def __getitem__(self, keys: list[SampleKey]) -> Batch:
         return self._samples[keys]
 
 
-def _data_loader(samples: Samples, keys: _KeyBatches, num_workers: int) -> "DataLoader[ImageBatch]":
+def data_loader(samples: Samples[Batch], keys: Iterable[list[SampleKey]], num_workers: int) -> "DataLoader[Batch]":
+    """Torch's loader of the batches that `keys` name, one list a batch, in this order."""
     return DataLoader(
         _Batches(samples),
         batch_size=None,  # the samples make whole batches

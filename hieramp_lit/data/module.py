@@ -1,22 +1,23 @@
-"""What our image data modules share: loaders that shard over ranks by themselves and resume in mid-epoch."""
+"""What our data modules of images and tokens share: loaders that shard over ranks and resume in mid-epoch."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Generic
 
 from lightning.pytorch import LightningDataModule
 
-from hieramp_lit.data.loading import EvaluationLoader, Samples, TrainLoader, check_batch_size
+from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.data.loading import Batch, EvaluationLoader, Samples, TrainLoader, check_batch_size
 
 
-class ImageDataModule(LightningDataModule, ABC):
-    """Labelled images for training, validation and test.
+class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
+    """Labelled samples for training, validation and test.
 
     Run it with ``use_distributed_sampler=False`` (the default of the `hieramp` command).
 
     Args:
-        batch_size: Images per batch and device.
+        batch_size: Samples per batch and device.
         num_workers: Processes that load ahead, per device; 0 loads in the main process. Batches do not depend on it.
-        seed: Decides the order of the training images and their augmentation.
+        seed: Decides the order of the training samples.
 
     Raises:
         ValueError: If `batch_size` is below 1 or `num_workers` below 0.
@@ -28,23 +29,23 @@ class ImageDataModule(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self._train_loader: TrainLoader | None = None
+        self._train_loader: TrainLoader[Batch] | None = None
         self._place: dict[str, Any] | None = None
 
     @abstractmethod
-    def train_samples(self) -> Samples:
-        """Training images, augmented."""
+    def train_samples(self) -> Samples[Batch]:
+        """Training samples, augmented."""
 
     @abstractmethod
-    def val_samples(self) -> Samples:
-        """Validation images, as they are."""
+    def val_samples(self) -> Samples[Batch]:
+        """Validation samples, as they are."""
 
     @abstractmethod
-    def test_samples(self) -> Samples:
-        """Test images, as they are."""
+    def test_samples(self) -> Samples[Batch]:
+        """Test samples, as they are."""
 
-    def train_dataloader(self) -> TrainLoader:
-        """Shuffled batches of the training images, from the place in a checkpoint that is being resumed."""
+    def train_dataloader(self) -> TrainLoader[Batch]:
+        """Shuffled batches of the training samples, from the place in a checkpoint that is being resumed."""
         samples = self.train_samples()
         loader = TrainLoader(samples, self.batch_size, self.seed, self._rank, self._world_size, self.num_workers)
         if self._place is not None:
@@ -52,12 +53,12 @@ class ImageDataModule(LightningDataModule, ABC):
         self._train_loader = loader
         return loader
 
-    def val_dataloader(self) -> EvaluationLoader:
-        """Every validation image once."""
+    def val_dataloader(self) -> EvaluationLoader[Batch]:
+        """Every validation sample once."""
         return self._evaluation(self.val_samples())
 
-    def test_dataloader(self) -> EvaluationLoader:
-        """Every test image once."""
+    def test_dataloader(self) -> EvaluationLoader[Batch]:
+        """Every test sample once."""
         return self._evaluation(self.test_samples())
 
     def state_dict(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class ImageDataModule(LightningDataModule, ABC):
         """Keep the place for the next training loader; Lightning asks for that one afterwards."""
         self._place = state_dict.get("train_loader")
 
-    def _evaluation(self, samples: Samples) -> EvaluationLoader:
+    def _evaluation(self, samples: Samples[Batch]) -> EvaluationLoader[Batch]:
         return EvaluationLoader(samples, self.batch_size, self._rank, self._world_size, self.num_workers)
 
     @property
@@ -78,3 +79,7 @@ class ImageDataModule(LightningDataModule, ABC):
     @property
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer is not None else 1
+
+
+class ImageDataModule(SampledDataModule[ImageBatch]):
+    """Labelled images for training, validation and test; `seed` also decides their augmentation."""

@@ -4,6 +4,7 @@ from hieramp_lit.tasks.amplified_generation import AmplifiedGeneration
 from hieramp_lit.tasks.class_token_tuning import ClassTokenTuning
 from hieramp_lit.tasks.generation import Generation
 from hieramp_lit.tasks.relabel_training import RelabelTraining
+from hieramp_lit.tasks.tokenization import Tokenization
 from hieramp_lit.tasks.tokenizer_training import TokenizerTraining
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "ClassTokenTuning",
     "Generation",
     "RelabelTraining",
+    "Tokenization",
     "TokenizerTraining",
 ]

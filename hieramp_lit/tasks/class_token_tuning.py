@@ -8,27 +8,32 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable
+from lightning.pytorch.plugins.precision import MixedPrecision
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
 from hieramp_lit.classes import ClassList
-from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.pixels import to_unit_range
+from hieramp_lit.data.batches import ImageBatch, TokenBatch
+from hieramp_lit.data.token_data import TokenDataModule
 from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
 from hieramp_lit.metrics.tuning import TuningMetrics
-from hieramp_lit.optimization import lin0, scaled_learning_rate, weight_decay_groups
+from hieramp_lit.optimization import adamw, lin0, scaled_learning_rate, weight_decay_groups
 from hieramp_lit.seeds import stream
+from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
 from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.var import Tokenizer, VARArchitecture, check_pair, load_into
 
-FROZEN = "vqvae."
+FROZEN = "tokenizer."
 """First part of the names of the tokenizer's weights; they stay out of this task's checkpoints."""
 
 
 class ClassTokenTuning(LightningModule):
     """Trains VAR on the tokens of a frozen tokenizer; with class tokens, also to tell the class at every scale.
+
+    Batches are images, which the tokenizer encodes, or the cached tokens of a `TokenDataModule`: then of the tokenizer
+    only codebook and φ convolutions are loaded, and the losses are the same.
 
     Loss: mean cross-entropy of the tokens, plus `cls_weight` times that of the class tokens, averaged over the scales,
     always against the true label (HIERAMP, Sec. 3.3; reference §2 and §3). Plain VAR is ``var.class_tokens: false``.
@@ -56,6 +61,10 @@ class ClassTokenTuning(LightningModule):
         weight_decay: Of AdamW, 0 or more.
         lr_scheduler: Makes a schedule that moves every optimizer step; null is the reference's `lin0`: warm-up over the
             first fiftieth, a twentieth of the rest at the peak, then in a straight line to a tenth.
+        checkpointing: Compute each block again in the backward pass instead of keeping what is inside: much less memory
+            for about a third more work, and the same gradients.
+        compile: `default` compiles the blocks with torch.compile: minutes at the first steps, faster ones after; names
+            in checkpoints stay as they are.
         export: File for the final weights of VAR in published naming, .safetensors or .pth; null writes none.
         seed: Of the initial weights, label dropout and drop-path.
 
@@ -78,6 +87,8 @@ class ClassTokenTuning(LightningModule):
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.05,
         lr_scheduler: LRSchedulerCallable | None = None,
+        checkpointing: bool = False,
+        compile: Literal["none", "default"] = "none",
         export: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -89,6 +100,8 @@ class ClassTokenTuning(LightningModule):
             )
         if trainable not in ("all", "class_tokens"):
             raise ValueError(f"model.trainable={trainable!r}: expected 'all' or 'class_tokens'.")
+        if compile not in ("none", "default"):
+            raise ValueError(f"model.compile={compile!r}: expected 'none' or 'default'.")
         if trainable == "class_tokens" and not var.class_tokens:
             raise ValueError("model.trainable='class_tokens' needs `model.var.class_tokens: true`; plain VAR has none.")
         self.var = var.build()
@@ -100,9 +113,11 @@ class ClassTokenTuning(LightningModule):
             self.var.requires_grad_(False).eval()  # eval: no drop-path in a backbone that does not learn
             for _, parameter in self.var.class_token_parameters():
                 parameter.requires_grad_(True)
-        self.vqvae = tokenizer.load(self.var.scales)
-        check_pair(self.vqvae, self.var)
-        self.tokenizer_sha256 = tokenizer.sha256()
+        if compile == "default":
+            for block in self.var.blocks:
+                block.compile()
+        self.tokenizer = FrozenTokenizer(tokenizer, self.var.scales)
+        check_pair(self.tokenizer.quantizer, self.var)
         self.cls_weight = cls_weight
         self.label_dropout = label_dropout
         self.base_learning_rate = base_learning_rate
@@ -110,6 +125,7 @@ class ClassTokenTuning(LightningModule):
         self.betas = betas
         self.weight_decay = weight_decay
         self.lr_scheduler = lr_scheduler
+        self.checkpointing = checkpointing
         self.export = ExportWeights(export, part="var") if export is not None else None
         self.seed = seed
         self.batches_seen = 0
@@ -121,12 +137,17 @@ class ClassTokenTuning(LightningModule):
         return [self.export] if self.export is not None else []
 
     def setup(self, stage: str) -> None:
-        """Refuse a precision that this task does not run in.
+        """Refuse what cannot be run, and load the encoder unless tokens come from a cache.
 
         Raises:
-            ValueError: For weights in half precision.
+            ValueError: For weights in half precision, or a cache that another tokenizer made.
         """
         refuse_half_weights(self.trainer)
+        data = self._data()
+        if isinstance(data, TokenDataModule):
+            self.tokenizer.check_cache(data.cache)
+        else:
+            self.tokenizer.load_encoder()
 
     def configure_optimizers(self) -> Any:
         """AdamW with weight decay on matrices only, and the schedule.
@@ -135,9 +156,28 @@ class ClassTokenTuning(LightningModule):
             ValueError: If the peak rate or the number of steps cannot be known.
         """
         groups = weight_decay_groups(self.var.named_parameters(), self.var.no_weight_decay(), self.weight_decay)
-        optimizer = torch.optim.AdamW(groups, lr=self._peak_learning_rate(), betas=self.betas)
+        scaled = self.trainer.precision == "16-mixed"  # whose gradients must be scaled back before they are clipped
+        optimizer = adamw(groups, self._peak_learning_rate(), self.betas, fused=not scaled)
         scheduler = self._lin0(optimizer) if self.lr_scheduler is None else self.lr_scheduler(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the trainer says, a fused optimizer's gradients too.
+
+        Lightning refuses that under every mixed precision; in bfloat16 no gradient is scaled, and there is no reason.
+        """
+        plugin = self.trainer.precision_plugin
+        if not gradient_clip_val or not isinstance(plugin, MixedPrecision) or plugin.scaler is not None:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_algorithm == "value":
+            plugin.clip_grad_by_value(optimizer, gradient_clip_val)
+        else:
+            plugin.clip_grad_by_norm(optimizer, gradient_clip_val)
 
     def on_fit_start(self) -> None:
         """Refuse a class list beyond the label embedding.
@@ -152,15 +192,20 @@ class ClassTokenTuning(LightningModule):
                 f"allows 0 to {self.var.num_classes - 1}. Raise it (training from scratch) or check `data.classes`."
             )
 
-    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Loss of a batch, some of its labels dropped."""
+    def losses(self, batch: ImageBatch | TokenBatch) -> dict[str, Tensor]:
+        """Losses of a training batch, some of its labels dropped; moves the random streams and feeds the metrics.
+
+        Returns:
+            ``loss``, what is to be minimized, and its parts ``token_loss`` and, with class tokens, ``class_loss``.
+        """
         place = (self.seed, self.batches_seen, self.global_rank)
         self.batches_seen += 1
         draws_B = torch.rand(len(batch.label), generator=stream("label_dropout", *place))
         dropped_B = (draws_B < self.label_dropout).to(batch.label.device, non_blocking=True)
         condition_B = batch.label.masked_fill(dropped_B, self.var.num_classes)
-        tokens_BL, teacher_input_BLc = self._tokenize(batch.image)
-        output = self.var(condition_B, teacher_input_BLc, generator=stream("drop_path", *place))
+        tokens_BL = self._tokens(batch)
+        teacher_input_BLc = self.tokenizer.teacher_input(tokens_BL)
+        output = self.var(condition_B, teacher_input_BLc, stream("drop_path", *place), self.checkpointing)
 
         loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
         self.train_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
@@ -169,12 +214,18 @@ class ClassTokenTuning(LightningModule):
             losses["class_loss"] = class_token_cross_entropy(output.class_logits, batch.label).mean()
             losses["loss"] = losses["token_loss"] + self.cls_weight * losses["class_loss"]
             self.train_metrics.update_classes(output.class_logits, batch.label)
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, prog_bar=True)
+        return losses
+
+    def training_step(self, batch: ImageBatch | TokenBatch, batch_idx: int) -> Tensor:
+        """Loss of a batch. It is not shown in the progress bar, which would wait for the device at every step."""
+        losses = self.losses(batch)
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
         return losses["loss"]
 
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: ImageBatch | TokenBatch, batch_idx: int) -> None:
         """Measure a batch under its labels and, with class tokens, under the unconditional row."""
-        tokens_BL, teacher_input_BLc = self._tokenize(batch.image)
+        tokens_BL = self._tokens(batch)
+        teacher_input_BLc = self.tokenizer.teacher_input(tokens_BL)
         output = self.var(batch.label, teacher_input_BLc)
         loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
         self.val_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
@@ -198,7 +249,7 @@ class ClassTokenTuning(LightningModule):
         weights = checkpoint["state_dict"]
         checkpoint["state_dict"] = {name: value for name, value in weights.items() if not name.startswith(FROZEN)}
         checkpoint["batches_seen"] = self.batches_seen
-        checkpoint["tokenizer_sha256"] = self.tokenizer_sha256
+        checkpoint["tokenizer_sha256"] = self.tokenizer.sha256
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put our own tokenizer back in its place, so that loading stays strict.
@@ -207,21 +258,17 @@ class ClassTokenTuning(LightningModule):
             ValueError: If the checkpoint was trained on the tokens of another tokenizer.
         """
         theirs = checkpoint.get("tokenizer_sha256")
-        if theirs != self.tokenizer_sha256:
+        if theirs != self.tokenizer.sha256:
             raise ValueError(
-                f"model.tokenizer.checkpoint has SHA-256 {self.tokenizer_sha256}, the checkpoint to resume was trained "
+                f"model.tokenizer.checkpoint has SHA-256 {self.tokenizer.sha256}, the checkpoint to resume was trained "
                 f"on the tokens of {theirs}. Give that tokenizer, or start from the weights with `model.checkpoint`."
             )
-        own = {f"{FROZEN}{name}": value for name, value in self.vqvae.state_dict().items()}
+        own = {f"{FROZEN}{name}": value for name, value in self.tokenizer.state_dict().items()}
         checkpoint["state_dict"] = {**checkpoint["state_dict"], **own}
         self.batches_seen = int(checkpoint["batches_seen"])
 
-    @torch.no_grad()
-    def _tokenize(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens and teacher-forcing input of pixels, outside autocast: bfloat16 would choose other tokens."""
-        with torch.autocast(image.device.type, enabled=False):
-            tokens_BL = self.vqvae.encode(to_unit_range(image, self.vqvae.quantize.embedding.weight.dtype))
-            return tokens_BL, self.vqvae.teacher_input(tokens_BL)
+    def _tokens(self, batch: ImageBatch | TokenBatch) -> Tensor:
+        return batch.tokens if isinstance(batch, TokenBatch) else self.tokenizer.encode(batch.image)
 
     def _data(self) -> object:
         """The run's data module, which Lightning sets but declares nowhere; None with loaders of the user's own."""

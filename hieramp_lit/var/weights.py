@@ -9,12 +9,15 @@ from torch import Tensor
 from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
 from hieramp_lit.files import sha256
 from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
+from hieramp_lit.var.quantizer import MultiScaleQuantizer
 from hieramp_lit.var.scales import Scales
 from hieramp_lit.var.transformer import VAR
 from hieramp_lit.var.vqvae import VQVAE
 
 CLASS_TOKEN_NAMES = ("cls_tokens.", "class_head.")
-USAGE_STATISTIC = "quantize.ema_vocab_hit_SV"
+QUANTIZER = "quantize."
+USAGE_STATISTIC = "ema_vocab_hit_SV"
+TOKENIZER_KEY = "model.tokenizer.checkpoint"
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,15 @@ class Tokenizer:
 
     def load(self, scales: Scales) -> VQVAE:
         """The tokenizer with its weights, frozen, in eval mode."""
-        return load_vqvae(self.checkpoint, scales, key="model.tokenizer.checkpoint").requires_grad_(False).eval()
+        return load_vqvae(self.checkpoint, scales, key=TOKENIZER_KEY).requires_grad_(False).eval()
+
+    def load_quantizer(self, scales: Scales) -> MultiScaleQuantizer:
+        """Codebook and φ convolutions alone, frozen: all that tokens need; encoder and decoder are not kept."""
+        return load_quantizer(self.checkpoint, scales, key=TOKENIZER_KEY).requires_grad_(False).eval()
 
     def sha256(self) -> str:
         """Hex SHA-256 of the file."""
-        return sha256(resolve(self.checkpoint, key="model.tokenizer.checkpoint"))
+        return sha256(resolve(self.checkpoint, key=TOKENIZER_KEY))
 
 
 def read_var_tensors(checkpoint: str, *, key: str = "checkpoint") -> dict[str, Tensor]:
@@ -112,30 +119,43 @@ def load_vqvae(checkpoint: str, scales: Scales, *, key: str = "tokenizer.checkpo
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged or is not a tokenizer.
     """
-    path = resolve(checkpoint, key=key)
-    tensors = read_tensors(path, prefixes=("vqvae.", ""), key=key)
-    if "quantize.embedding.weight" not in tensors:
-        other = "a VAR" if "class_emb.weight" in tensors else "something else"
-        raise ValueError(f"{key}: {path} is not a tokenizer (VQ-VAE) but {other}; first names: {list(tensors)[:4]}.")
+    tensors = _read_tokenizer_tensors(checkpoint, key)
     try:
         architecture = VQVAEArchitecture.of(tensors)
     except KeyError as missing:
         raise _incomplete(missing, "tokenizer", checkpoint, key) from missing
     vqvae = architecture.build(scales)
-    usage = tensors.get(USAGE_STATISTIC)
-    if usage is None or len(usage) != len(scales):  # a statistic; a file of other K keeps ours (reference §1)
-        tensors = {**tensors, USAGE_STATISTIC: vqvae.quantize.ema_vocab_hit_SV}
+    tensors = _with_usage_statistic(tensors, vqvae.quantize, QUANTIZER)
     load_strictly(vqvae, tensors, source=checkpoint, key=key, hint=f"The file looks like {architecture}.")
     return vqvae
 
 
-def check_pair(vqvae: VQVAE, var: VAR) -> None:
-    """Refuse a tokenizer and a VAR of different codebooks or scales.
+def load_quantizer(checkpoint: str, scales: Scales, *, key: str = "tokenizer.checkpoint") -> MultiScaleQuantizer:
+    """Build the quantizer of the tokenizer that a file holds and load it strictly; arguments as for `load_vqvae`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or is not a tokenizer.
+    """
+    tensors = _read_tokenizer_tensors(checkpoint, key)
+    own = {name.removeprefix(QUANTIZER): t for name, t in tensors.items() if name.startswith(QUANTIZER)}
+    vocab_size, z_channels = own["embedding.weight"].shape
+    num_phi = len({name.split(".")[2] for name in own if name.startswith("quant_resi.qresi_ls.")})
+    if not num_phi:
+        raise _incomplete(KeyError(f"{QUANTIZER}quant_resi.qresi_ls.0.weight"), "tokenizer", checkpoint, key)
+    quantizer = MultiScaleQuantizer(scales, vocab_size, z_channels, num_phi)
+    load_strictly(quantizer, _with_usage_statistic(own, quantizer), source=checkpoint, key=key)
+    return quantizer
+
+
+def check_pair(tokenizer: VQVAE | MultiScaleQuantizer, var: VAR) -> None:
+    """Refuse a tokenizer, or its quantizer, and a VAR of different codebooks or scales.
 
     Raises:
         ValueError: Naming both sides.
     """
-    ours = (vqvae.vocab_size, vqvae.z_channels, vqvae.scales)
+    quantizer = tokenizer.quantize if isinstance(tokenizer, VQVAE) else tokenizer
+    ours = (quantizer.vocab_size, quantizer.embedding.embedding_dim, quantizer.scales)
     theirs = (var.vocab_size, var.z_channels, var.scales)
     if ours != theirs:
         raise ValueError(
@@ -147,6 +167,24 @@ def check_pair(vqvae: VQVAE, var: VAR) -> None:
 def published_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors as float32 where they are floating, for files that other VAR tools read."""
     return {name: t.to(torch.float32) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def _read_tokenizer_tensors(checkpoint: str, key: str) -> dict[str, Tensor]:
+    path = resolve(checkpoint, key=key)
+    tensors = read_tensors(path, prefixes=("vqvae.", ""), key=key)
+    if f"{QUANTIZER}embedding.weight" not in tensors:
+        other = "a VAR" if "class_emb.weight" in tensors else "something else"
+        raise ValueError(f"{key}: {path} is not a tokenizer (VQ-VAE) but {other}; first names: {list(tensors)[:4]}.")
+    return tensors
+
+
+def _with_usage_statistic(
+    tensors: Mapping[str, Tensor], quantizer: MultiScaleQuantizer, prefix: str = ""
+) -> dict[str, Tensor]:
+    """A statistic, which decides nothing: in place of one for another number of scales ours is kept (reference §1)."""
+    name, ours = prefix + USAGE_STATISTIC, quantizer.ema_vocab_hit_SV
+    usage = tensors.get(name)
+    return {**tensors, name: ours if usage is None or len(usage) != len(ours) else usage}
 
 
 def _var_sizes(tensors: Mapping[str, Tensor], source: str, key: str) -> VARArchitecture:

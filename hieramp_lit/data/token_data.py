@@ -1,0 +1,73 @@
+"""Tokens from a cache for `ClassTokenTuning`: no image, no encoder."""
+
+from collections.abc import Sequence
+
+import torch
+
+from hieramp_lit.classes import ClassList
+from hieramp_lit.data.batches import TokenBatch
+from hieramp_lit.data.loading import SampleKey
+from hieramp_lit.data.module import SampledDataModule
+from hieramp_lit.data.token_cache import TokenCache
+from hieramp_lit.data.token_layout import Split
+
+
+class TokenSamples:
+    """One split of a cache as a source of batches; epoch e takes view ``e mod views``.
+
+    Args:
+        cache: The cache.
+        split: Training or validation samples.
+    """
+
+    def __init__(self, cache: TokenCache, split: Split) -> None:
+        self._cache = cache
+        self._split: Split = split
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return self._cache.layout.samples(self._split)
+
+    def __getitem__(self, keys: Sequence[SampleKey]) -> TokenBatch:
+        """The batch of these samples."""
+        views = self._cache.layout.views_of(self._split)
+        tokens, labels = self._cache.read(self._split, [(key.epoch % views, key.sample) for key in keys])
+        return TokenBatch(torch.from_numpy(tokens), torch.from_numpy(labels))
+
+
+class TokenDataModule(SampledDataModule[TokenBatch]):
+    """Tokens that `hieramp tokenize` has stored; training on them is training on the images, without the encoder.
+
+    With the seed of the images' data module, the first `views` epochs see the very crops, in the very order, that
+    training from the images sees; then the views come again.
+
+    Args:
+        path: Folder of the cache.
+        batch_size: Samples per batch and device.
+        num_workers: Processes that read ahead, per device; 0 is fast enough: a batch is a copy of a few hundred kB.
+        seed: Decides the order of the training samples.
+
+    Raises:
+        ValueError: If a number is out of range, or `path` is no finished token cache.
+    """
+
+    def __init__(self, path: str, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
+        super().__init__(batch_size, num_workers, seed)
+        self.cache = TokenCache.open(path)
+
+    @property
+    def classes(self) -> ClassList:
+        """The cache's class list."""
+        return self.cache.classes
+
+    def train_samples(self) -> TokenSamples:
+        """Training samples, another view in each epoch."""
+        return TokenSamples(self.cache, "train")
+
+    def val_samples(self) -> TokenSamples:
+        """Validation samples."""
+        return TokenSamples(self.cache, "val")
+
+    def test_samples(self) -> TokenSamples:
+        """The validation samples."""
+        return self.val_samples()

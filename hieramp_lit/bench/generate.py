@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from hieramp_lit.amplify import Amplification
+from hieramp_lit.bench.flops import image_flops
 from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, time_candidates
 from hieramp_lit.bench.reference import PlainGenerator
@@ -51,12 +51,14 @@ def run(options: argparse.Namespace) -> Report:
     architecture = VARArchitecture(depth=options.depth)
     vqvae, var = _models(architecture, options, device)
     generators = _generators(vqvae, var, architecture, dtype, options.compile, options.decode_batch_size)
-    flops = flops_per_image(architecture, VQVAEArchitecture(ch=options.ch))
+    flops = [
+        image_flops(architecture, VQVAEArchitecture(ch=options.ch), class_tokens) for class_tokens in (False, True)
+    ]
     groups = []
     for batch in options.batch_sizes:
         labels = torch.arange(batch, device=device) % var.num_classes
         candidates = [
-            Candidate(name, _Run(generator, labels), work=batch, flops=batch * flops[name != PLAIN])
+            Candidate(name, _Run(generator, labels), work=batch, flops=batch * flops[name])
             for name, generator in generators.items()
             if name != BASELINE or options.baseline
         ]
@@ -71,26 +73,6 @@ def run(options: argparse.Namespace) -> Report:
     }
     rate = matmul_rate(device, dtype)
     return Report("generate", "images", settings, describe(device), groups, rate, _notes(groups))
-
-
-def flops_per_image(architecture: VARArchitecture, tokenizer: VQVAEArchitecture) -> tuple[float, float]:
-    """Floating-point operations of one image with guidance, without and with class tokens, by torch's own counter."""
-    counts = []
-    for class_tokens in ((), None):
-        with torch.device("meta"):
-            var = architecture.build(class_token_scales=class_tokens).eval()
-            vqvae = tokenizer.build(var.scales).eval()
-        counter = FlopCounterMode(display=False)
-        with counter, torch.no_grad():
-            condition = var.condition(torch.zeros(2, dtype=torch.int64, device="meta"))
-            cache = var.new_cache(2)
-            for k, length in enumerate(var.scales.lengths):
-                features = None if k == 0 else torch.empty(2, length, var.z_channels, device="meta")
-                var.forward_scale(features, k, condition, cache)
-            side = var.scales.side
-            vqvae.decode_features(torch.empty(1, var.z_channels, side, side, device="meta"))
-        counts.append(float(counter.get_total_flops()))
-    return counts[0], counts[1]
 
 
 class _Run:
@@ -151,7 +133,7 @@ def _notes(groups: Sequence[Group]) -> list[str]:
     for group in groups:
         rows = {timing.candidate.name: timing for timing in group.timings}
         cost = 100 * (rows[AMPLIFIED].ratio_to(rows[PLAIN]) - 1)
-        notes.append(f"{group.title}: amplified generation takes {cost:+.1f} % more time than plain VAR.")
+        notes.append(f"{group.title}: amplified generation against plain VAR: {cost:+.1f} % time.")
         if BASELINE in rows:
             speed = rows[BASELINE].ratio_to(rows[AMPLIFIED])
             notes.append(f"{group.title}: it is {speed:.2f} × as fast as the baseline.")

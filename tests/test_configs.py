@@ -11,13 +11,20 @@ from PIL import Image
 
 from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.cli import main
+from hieramp_lit.data import TokenCache
 from hieramp_lit.data.digits import load_digits_split
 from hieramp_lit.report import results
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.students import create_student
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = {"tokenizer": "fit", "token_tuning": "fit", "student": "fit", "generate": "predict"}
+COMMANDS = {
+    "tokenizer": "fit",
+    "tokenize": "tokenize",
+    "token_tuning": "fit",
+    "student": "fit",
+    "generate": "predict",
+}
 OVERLAYS = sorted(ROOT.glob("configs/overlays/*.yaml"))
 BASES = [path for path in sorted(ROOT.glob("configs/*/*.yaml")) if path not in OVERLAYS]
 
@@ -114,9 +121,27 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"architecture": "convnet3", "checkpoint": str(path)}
 
 
+@pytest.fixture(scope="session")
+def token_cache(
+    tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Path, image_folder: dict[str, Any]
+) -> dict[str, Any]:
+    """Somebody's own images as tokens of `tiny_tokenizer`, as arguments of the data module."""
+    folder = tmp_path_factory.mktemp("tokens") / "tiny"
+    images = [f"--data.images.{name}={value}" for name, value in image_folder.items()]
+    config, tiny = ROOT / "configs/tokenize/folder.yaml", ROOT / "tests/tiny/tokenize.yaml"
+    given = [f"--model.tokenizer.checkpoint={tiny_tokenizer}", f"--model.output={folder}", *images]
+    main(["tokenize", f"--config={config}", f"--config={tiny}", *given, "--trainer.logger=false"])
+    return {"path": str(folder)}
+
+
 @pytest.fixture
 def tiny_inputs(
-    tiny_tokenizer: Path, tiny_var: Path, real_set: Path, image_folder: dict[str, Any], teacher: dict[str, Any]
+    tiny_tokenizer: Path,
+    tiny_var: Path,
+    real_set: Path,
+    image_folder: dict[str, Any],
+    token_cache: dict[str, Any],
+    teacher: dict[str, Any],
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Tiny files and folders in place of those that a configuration names."""
 
@@ -127,12 +152,14 @@ def tiny_inputs(
             "ImageFolderDataModule": image_folder,
             "GenerationPlan": {"classes": "digits", "images_per_class": 1},
             "ShardDataModule": {"path": str(real_set), "image_size": 32},
+            "TokenDataModule": token_cache,
+            "TokenizationPlan": {},
         }
         new_model: dict[str, Any] = {}
         new_data = dict(own_data[data["class_path"]])
         if "tokenizer" in model:
             new_model["tokenizer"] = {"checkpoint": str(tiny_tokenizer)}
-            if model["checkpoint"] is not None:
+            if model.get("checkpoint") is not None:
                 new_model["checkpoint"] = str(tiny_var)
         if model.get("teacher"):
             new_model["teacher"] = teacher
@@ -142,6 +169,8 @@ def tiny_inputs(
             new_data["classes"] = image_folder["train"]
         if "image_size" in model:
             new_model["image_size"] = 32
+        if "images" in data["init_args"]:
+            new_data["images"] = {"init_args": own_data[data["init_args"]["images"]["class_path"]]}
         if "validation" in data["init_args"] and isinstance(data["init_args"]["validation"], dict):
             new_data["validation"] = {"init_args": own_data[data["init_args"]["validation"]["class_path"]]}
         return {"model": {"init_args": new_model}, "data": {"init_args": new_data}}
@@ -166,6 +195,8 @@ def test_runs_on_the_cpu_in_seconds(
         made = ShardSet.open(Path(model["output"]))
         assert len(made) == 10
         made.verify()
+    if command == "tokenize":
+        assert TokenCache.open(Path(model["output"])).layout.views == 1
     if model.get("export"):
         assert read_tensors(Path(model["export"]))
     if config.parent.name == "student":

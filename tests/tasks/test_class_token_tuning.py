@@ -38,6 +38,13 @@ def silent_head(task):
     return task
 
 
+def tokenized(task, images):
+    """Tokens and teacher-forcing input by the whole tokenizer."""
+    vqvae = task.tokenizer.load_encoder()
+    tokens_BL = vqvae.encode(images / 127.5 - 1)
+    return tokens_BL, vqvae.teacher_input(tokens_BL)
+
+
 # What is measured
 
 
@@ -63,7 +70,7 @@ def test_validation_drops_no_label_and_no_path(tokenizer):
     samples = NoiseSamples(7)
     task.var.eval()
     with torch.no_grad():
-        tokens_BL, teacher_input = task._tokenize(samples.images)
+        tokens_BL, teacher_input = tokenized(task, samples.images)
         logits = task.var(samples.labels, teacher_input).token_logits
     expected = torch.nn.functional.cross_entropy(logits.transpose(1, 2), tokens_BL)
     assert found["val/token_loss"] == pytest.approx(expected.item(), rel=1e-5)
@@ -85,7 +92,7 @@ def test_the_unconditional_accuracy_is_that_of_the_unconditional_row(tokenizer):
     samples = NoiseSamples(7)
     task.var.eval()
     with torch.no_grad():
-        _, teacher_input = task._tokenize(samples.images)
+        _, teacher_input = tokenized(task, samples.images)
         logits = task.var(torch.full((7,), 10), teacher_input).class_logits
     hits = (logits.argmax(-1) == samples.labels[:, None]).float().mean(0)
     found = validate(task)
@@ -117,11 +124,12 @@ class Spy:
 
 def train_labels(tokenizer, batch_size, **arguments):
     task = tuning(tokenizer, **arguments)
+    task.tokenizer.load_encoder()
     spy = Spy(task)
     samples = NoiseSamples(20)
     for start in range(0, 20, batch_size):
         batch = ImageBatch(samples.images[start : start + batch_size], samples.labels[start : start + batch_size])
-        task.training_step(batch, 0)
+        task.losses(batch)
     return torch.cat(spy.labels), samples.labels
 
 
@@ -141,9 +149,10 @@ def test_the_loss_is_that_of_tokens_plus_the_weighted_class_loss_against_the_tru
     losses = {}
     for cls_weight in (0.0, 1.0, 3.0):
         task = tuning(tokenizer, cls_weight=cls_weight, label_dropout=0.99, var=architecture(drop_path_rate=0.0))
-        losses[cls_weight] = task.training_step(batch, 0).item()
+        task.tokenizer.load_encoder()
+        losses[cls_weight] = task.losses(batch)["loss"].item()
     with torch.no_grad():
-        tokens_BL, teacher_input = task._tokenize(samples.images)
+        tokens_BL, teacher_input = tokenized(task, samples.images)
         output = task.var(torch.full((6,), 10), teacher_input)  # nearly all labels dropped; here all are
     token_loss = torch.nn.functional.cross_entropy(output.token_logits.flatten(0, 1), tokens_BL.flatten()).item()
     class_loss = torch.nn.functional.cross_entropy(

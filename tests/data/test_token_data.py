@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from hieramp_lit.data import TokenDataModule
+from hieramp_lit.data.loading import SampleKey
+from hieramp_lit.data.token_cache import TokenCacheError
+from tests.data.token_caches import image_data, make_cache, write_images
+from tests.tasks.tuning import write_tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tokens")
+    tokenizer = write_tokenizer(root / "tokenizer.safetensors")
+    make_cache(root / "cache", tokenizer, image_data(write_images(root / "images")), views=3)
+    return str(root / "cache")
+
+
+def test_epoch_e_takes_view_e_modulo_the_views(folder):
+    samples = TokenDataModule(folder).train_samples()
+    assert len(samples) == 22
+    epochs = [samples[[SampleKey(epoch, i) for i in range(22)]] for epoch in range(7)]
+    for epoch, batch in enumerate(epochs):
+        for other in range(epoch):
+            same = torch.equal(batch.tokens, epochs[other].tokens)
+            assert same == ((epoch - other) % 3 == 0)
+    assert epochs[0].label.tolist() == [0] * 9 + [1] * 13
+    assert epochs[0].tokens.dtype == epochs[0].label.dtype == torch.int64
+    assert epochs[0].tokens.shape == (22, 21)
+
+
+def test_validation_has_one_view(folder):
+    data = TokenDataModule(folder, batch_size=4)
+    batches = list(data.val_dataloader())
+    assert [len(batch.label) for batch in batches] == [4, 2]
+    assert torch.cat([batch.label for batch in batches]).tolist() == [0, 0, 1, 1, 1, 1]
+    assert torch.equal(data.val_samples()[[SampleKey(5, 1)]].tokens, data.test_samples()[[SampleKey(0, 1)]].tokens)
+
+
+def test_batches_do_not_depend_on_workers(folder):
+    def taken(num_workers):
+        loader = TokenDataModule(folder, batch_size=4, num_workers=num_workers).train_dataloader()
+        return torch.cat([torch.cat([batch.tokens, batch.label[:, None]], dim=1) for batch in loader])
+
+    assert torch.equal(taken(0), taken(1))
+
+
+def test_classes_are_those_of_the_images(folder):
+    assert TokenDataModule(folder).classes.names == ["cat", "dog"]
+
+
+def test_what_cannot_be_is_refused_by_name(folder, tmp_path):
+    with pytest.raises(ValueError, match=r"data\.batch_size=0"):
+        TokenDataModule(folder, batch_size=0)
+    with pytest.raises(TokenCacheError, match=r"data\.path"):
+        TokenDataModule(str(tmp_path))

@@ -51,9 +51,8 @@ def run(options: argparse.Namespace) -> Report:
     architecture = VARArchitecture(depth=options.depth)
     vqvae, var = _models(architecture, options, device)
     generators = _generators(vqvae, var, architecture, dtype, options.compile, options.decode_batch_size)
-    flops = [
-        image_flops(architecture, VQVAEArchitecture(ch=options.ch), class_tokens) for class_tokens in (False, True)
-    ]
+    tokenizer = VQVAEArchitecture(ch=options.ch)
+    flops = {name: image_flops(architecture, tokenizer, class_tokens=name != PLAIN) for name in generators}
     groups = []
     for batch in options.batch_sizes:
         labels = torch.arange(batch, device=device) % var.num_classes

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from hieramp_lit.bench.measure import Candidate, Timing, time_candidates
+
+CPU = torch.device("cpu")
+
+
+def timing(name: str, seconds: list[float], work: int = 1, flops: float | None = None) -> Timing:
+    return Timing(Candidate(name, lambda: None, work, flops), first_s=9.0, seconds=seconds)
+
+
+def test_candidates_take_turns_and_each_goes_first_once():
+    order: list[str] = []
+    candidates = [Candidate(name, lambda name=name: order.append(name)) for name in "abc"]
+    timings = time_candidates(candidates, CPU, repeats=3, warmup=2)
+    assert "".join(order) == "aabbcc" + "abc" + "bca" + "cab"
+    assert [len(t.seconds) for t in timings] == [3, 3, 3]
+
+
+def test_drift_cancels_in_ratios():
+    # The machine slows down to a quarter; in every repeat the second takes twice as long for a unit of work.
+    fast, slow = timing("fast", [1.0, 2.0, 4.0]), timing("slow", [4.0, 8.0, 16.0], work=2)
+    assert slow.ratio_to(fast) == 2
+    assert fast.ratio_to(slow) == 0.5
+
+
+def test_rates_are_those_of_the_median():
+    measured = timing("a", [2.0, 1.0, 10.0], work=6, flops=12e9)
+    assert (measured.median_s, measured.spread_s, measured.rate, measured.flops_per_s) == (2.0, 9.0, 3.0, 6e9)
+
+
+def test_the_first_run_is_told_apart():
+    runs = iter([0.05, 0.0, 0.0, 0.0])
+
+    def slow_at_first() -> None:
+        torch.tensor(0.0)
+        import time
+
+        time.sleep(next(runs))
+
+    measured = time_candidates([Candidate("a", slow_at_first)], CPU, repeats=3)[0]
+    assert measured.first_s >= 0.05 > max(measured.seconds)
+
+
+def test_memory_is_that_of_the_repeats_of_this_candidate():
+    def big() -> torch.Tensor:
+        return torch.ones(2**26)  # 256 MiB
+
+    small, large = time_candidates([Candidate("small", lambda: None), Candidate("large", big)], CPU, repeats=1)
+    assert small.peak_bytes is not None
+    assert large.peak_bytes is not None
+    assert large.peak_bytes - small.peak_bytes > 200 * 2**20
+
+
+@pytest.mark.parametrize("values", [{"repeats": 0}, {"warmup": 0}, {"candidates": []}])
+def test_nothing_to_time_is_refused(values: dict):
+    arguments = {"candidates": [Candidate("a", lambda: None)], "repeats": 1, "warmup": 1} | values
+    with pytest.raises(ValueError, match="at least 1 of each"):
+        time_candidates(device=CPU, **arguments)

@@ -18,6 +18,7 @@ from hieramp_lit.var import Scales, VARArchitecture, VQVAEArchitecture
 os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
 
 TINY_PATCH_NUMS = (1, 2, 3, 4)
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,7 +49,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
     connect = socket.socket.connect
 
     def connect_locally(self: socket.socket, address: object) -> None:
-        if self.family != socket.AF_UNIX and isinstance(address, tuple) and address[0] not in {"127.0.0.1", "::1"}:
+        if self.family != socket.AF_UNIX and isinstance(address, tuple) and address[0] not in LOOPBACK:
             raise AssertionError(f"A test tried to reach {address}; the suite must work without a network.")
         connect(self, address)
 

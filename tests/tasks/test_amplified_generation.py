@@ -103,12 +103,12 @@ def test_beta_5_is_at_work_whatever_the_checkpoint_was_tuned_with(
 
 
 def test_predict_refuses_ckpt_path_and_names_the_right_key(
-    tmp_path: Path, lightning_checkpoint: Path, weights: tuple[str, ...], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, lightning_checkpoint: Path, weights: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
         predict(tmp_path / "set", *weights, f"--ckpt_path={lightning_checkpoint}")
     assert stop.value.code == 2
-    assert "model.init_args.checkpoint" in caplog.text
+    assert "model.init_args.checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "set").exists()
 
 

@@ -50,8 +50,10 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
                 + "\nGive another `model.output`, or delete the folder to make the cache anew."
             )
         return
-    names = sorted(path.name for path in folder.glob("*"))
-    foreign = [name for name in names if _SHARD_FILE.fullmatch(name) or name in INDEX_FILES]
+    ours = {path.stem for path in folder.glob("*.json") if _belongs_to(path, identity)}
+    shards = [path.name for path in sorted(folder.glob("*")) if _SHARD_FILE.fullmatch(path.name)]
+    foreign = [name for name in shards if name.split(".")[0] not in ours]
+    foreign += [name for name in INDEX_FILES if not ours and (folder / name).exists()]
     if foreign:
         raise TokenCacheError(
             f"model.output={str(folder)!r} has files of unknown origin that would be overwritten "
@@ -102,9 +104,7 @@ def complete_shards(folder: Path, identity: Mapping[str, Any], layout: TokenLayo
             try:
                 value = json.loads(sidecar.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise TokenCacheError(
-                    f"{sidecar} is damaged ({error}). Delete it and go on."
-                ) from error
+                raise TokenCacheError(f"{sidecar} is damaged ({error}). Delete it and go on.") from error
             record = TokenShardRecord.from_json(value, str(sidecar))
             if (record.name, record.samples, record.identity_hash) == (shard.name, shard.samples, expected):
                 records += [record] * record.is_in(folder)
@@ -169,6 +169,20 @@ def finish_cache(
     }
     write_json(folder / MANIFEST, manifest)
     (folder / CLAIM).unlink(missing_ok=True)
+
+
+def _read_sidecar(path: Path) -> TokenShardRecord:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TokenCacheError(f"{path} is damaged ({error}). Delete it and run the command again.") from error
+    return TokenShardRecord.from_json(value, str(path))
+
+
+def _belongs_to(sidecar: Path, identity: Mapping[str, Any]) -> bool:
+    return _SHARD_FILE.fullmatch(sidecar.name) is not None and (
+        _read_sidecar(sidecar).identity_hash == identity_hash(identity)
+    )
 
 
 def _stored_identity(folder: Path) -> dict[str, Any] | None:

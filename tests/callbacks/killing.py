@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,14 +31,20 @@ def run_and_kill(
     Returns:
         The exit code: ``-SIGKILL`` if the run was killed, 0 if it ended before that.
     """
-    process = _processes.Process(target=_run, args=(str(folder), file_operation, call, images_per_class))
+    return run_apart(_run, str(folder), file_operation, call, images_per_class)
+
+
+def run_apart(target: Callable[..., None], *arguments: object) -> int | None:
+    """Call a function of an importable module in a process of its own, and return the exit code."""
+    process = _processes.Process(target=target, args=arguments)
     with mock.patch.dict(os.environ, PYTHONPATH=str(ROOT)):  # older servers import from there alone
         process.start()
     process.join()
     return process.exitcode
 
 
-def _run(folder: str, file_operation: int | None, call: int | None, images_per_class: int) -> None:
+def die_before_file_operation(folder: str, number: int | None) -> None:
+    """Have this process kill itself before its n-th opening for writing, renaming or removing in a folder."""
     count = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -46,9 +53,13 @@ def _run(folder: str, file_operation: int | None, call: int | None, images_per_c
             return
         if event == "open" and not int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
             return
-        if count == file_operation:
+        if count == number:
             os.kill(os.getpid(), signal.SIGKILL)
         count += 1
 
     sys.addaudithook(watch)
+
+
+def _run(folder: str, file_operation: int | None, call: int | None, images_per_class: int) -> None:
+    die_before_file_operation(folder, file_operation)
     make_set(Path(folder), NoiseGenerator(kill_at=call), images_per_class=images_per_class, save_saliency=True)

@@ -1,5 +1,6 @@
 """Small token caches for tests: 22 training and 6 validation images of two classes, 16×16 random crops, 21 tokens."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def make_cache(
     views: int = 2,
     shard_size: int = 8,
     patch_nums: tuple[int, ...] = PATCH_NUMS,
-    task: type[Tokenization] = Tokenization,
+    task: Callable[..., Tokenization] = Tokenization,
     **trainer: Any,
 ) -> TokenCache:
     """What `hieramp tokenize` does; by default 3 shards of each of 2 views (8, 8, 6 samples) and one of 6."""

@@ -6,11 +6,13 @@ import hashlib
 import logging
 import platform
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.distributed
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
 from hieramp_lit.checkpoints import save
@@ -45,7 +47,7 @@ class StudentResults(Callback):
         self.export = export
         self._started = 0.0
         self._earlier_seconds = 0.0
-        self._validation: dict[str, Any] = {}
+        self.result: results.Result | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; warn if the last epoch will not be evaluated."""
@@ -63,9 +65,7 @@ class StudentResults(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the student's weights and, if it was ever evaluated, the result."""
         task = _as_task(pl_module)
-        if not trainer.is_global_zero:
-            return
-        if self.export is not None:
+        if self.export is not None and trainer.is_global_zero:
             path = Path(self.export)
             facts = {"architecture": task.student_name, "norm": str(task.norm), "num_classes": str(task.num_classes),
                      "image_size": str(task.image_size), "mean": str(task.mean), "std": str(task.std)}  # fmt: skip
@@ -74,8 +74,12 @@ class StudentResults(Callback):
         if not task.evaluations:
             _log.warning("The student was never evaluated, so there is no %s.", results.FILE)
             return
+        validation = _validation(task.data, task.evaluations[-1].accuracies.n, trainer.world_size)
+        if not trainer.is_global_zero:
+            return
         path = Path(self.output) if self.output else Path(trainer.log_dir or trainer.default_root_dir) / results.FILE
-        write_json(path, self._result(trainer, task))
+        self.result = self._result(trainer, task, validation)
+        write_json(path, self.result)
         last = task.evaluations[-1].accuracies.top1
         _log.info("Top-1 %.2f %% after the last epoch; all results: %s", 100 * last, path)
 
@@ -90,8 +94,8 @@ class StudentResults(Callback):
     def _seconds(self) -> float:
         return self._earlier_seconds + (time.monotonic() - self._started if self._started else 0.0)
 
-    def _result(self, trainer: Trainer, task: RelabelTraining) -> results.Result:
-        data: LightningDataModule = getattr(trainer, "datamodule")  # noqa: B009  # set by Lightning, declared nowhere
+    def _result(self, trainer: Trainer, task: RelabelTraining, validation: dict[str, Any]) -> results.Result:
+        data = task.data
         described = data.describe_set() if hasattr(data, "describe_set") else _real_data(data)
         seed = described.pop("generate_seed")
         manifest = described.pop("manifest_sha256")
@@ -130,7 +134,7 @@ class StudentResults(Callback):
             "per_seed": [run],
             "summary": results.summarize([run]),
             "random_real_reference": {"absent": results.NO_REFERENCE},
-            "validation": _validation(trainer, data, last.accuracies.n),
+            "validation": validation,
             "device": _device_name(task.device),
             "precision": str(trainer.precision),
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
@@ -162,27 +166,42 @@ def _real_data(data: LightningDataModule) -> dict[str, Any]:
 
 
 def _teacher(task: RelabelTraining) -> dict[str, Any] | None:
-    if task.teacher is None or task.teacher_accuracies is None:
+    teaching = task.teaching
+    if teaching is None or teaching.accuracies is None:
         return None
     return {
-        "architecture": task.teacher.architecture,
-        "pretrained": task.teacher.pretrained,
-        "sha256": task.teacher_sha256,
-        "validation_top1": task.teacher_accuracies.top1,
-        "validation_top5": task.teacher_accuracies.top5,
+        "architecture": teaching.teacher.architecture,
+        "pretrained": teaching.teacher.pretrained,
+        "sha256": teaching.sha256,
+        "validation_top1": teaching.accuracies.top1,
+        "validation_top5": teaching.accuracies.top5,
     }
 
 
-def _validation(trainer: Trainer, data: LightningDataModule, n: int) -> dict[str, Any]:
-    """Name, number and hash of the images that judged, over their pixels and labels in order."""
-    digest = hashlib.sha256()
-    for batch in data.val_dataloader():
-        for image, label in zip(batch.image.cpu(), batch.label.tolist(), strict=True):
-            digest.update(int(label).to_bytes(4, "little"))
-            digest.update(image.contiguous().numpy().tobytes())
+def _validation(data: LightningDataModule, n: int, world_size: int) -> dict[str, Any]:
+    """Name, number and hash of the images that judged; to be called on every rank, since each holds a part of them."""
     judges = getattr(data, "validation", None)
     named = judges if isinstance(judges, LightningDataModule) else data
-    return {"name": type(named).__name__, "n": n, "sha256": digest.hexdigest()}
+    ours = []
+    for batch in data.val_dataloader():
+        for image, label in zip(batch.image.cpu(), batch.label.tolist(), strict=True):
+            digest = hashlib.sha256(int(label).to_bytes(4, "little"))
+            digest.update(image.contiguous().numpy().tobytes())
+            ours.append(digest.digest())
+    everywhere = [ours]
+    if world_size > 1:
+        everywhere = [[] for _ in range(world_size)]
+        torch.distributed.all_gather_object(everywhere, ours)
+    return {"name": type(named).__name__, "n": n, "sha256": sha256_of_images(everywhere)}
+
+
+def sha256_of_images(parts: Sequence[Sequence[bytes]]) -> str:
+    """Hex SHA-256 of labelled images, whatever their order and however they are dealt out.
+
+    Args:
+        parts: SHA-256 of each image with its label, in parts.
+    """
+    return hashlib.sha256(b"".join(sorted(digest for part in parts for digest in part))).hexdigest()
 
 
 def _device_name(device: torch.device) -> str:

@@ -1,7 +1,8 @@
 """Batches, data modules and the loaders behind them."""
 
 from hieramp_lit.data.augment import Augmentation
-from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank
+from hieramp_lit.data.bank import ImageBank
+from hieramp_lit.data.bank_loading import BankBatches, BankLoader
 from hieramp_lit.data.batches import ImageBatch, PlanBatch, TokenBatch, TokenizationBatch
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
 from hieramp_lit.data.image_folder import ImageFolderDataModule

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from hieramp_lit.data.transfer import sent
+
 Mix = Literal["cutmix", "mixup", "none"]
 
 
@@ -15,7 +17,7 @@ class Mixed(NamedTuple):
     """A mixed batch.
 
     Attributes:
-        image: Mixed images, a new tensor, shape ``(B, C, H, W)``.
+        image: Mixed images, shape ``(B, C, H, W)``.
         partner: Index of the image mixed into each, int64, shape ``(B,)``, on the images' device.
         share: How much of each image is its own, in [0, 1]: the labels' weight. For CutMix the exact share of pixels.
     """
@@ -39,11 +41,11 @@ class Box(NamedTuple):
         return (self.bottom - self.top) * (self.right - self.left)
 
 
-def mix_images(image_BCHW: Tensor, mix: Mix, alpha: float, generator: torch.Generator) -> Mixed:
-    """Mix a batch with a permutation of itself; λ ~ Beta(alpha, alpha).
+def mix_images_(image_BCHW: Tensor, mix: Mix, alpha: float, generator: torch.Generator) -> Mixed:
+    """Mix a batch with a permutation of itself, in place; λ ~ Beta(alpha, alpha).
 
     Args:
-        image_BCHW: Float images, shape ``(B, C, H, W)``.
+        image_BCHW: Float images, shape ``(B, C, H, W)``; they are overwritten.
         mix: ``cutmix`` pastes one box (arXiv:1905.04899), ``mixup`` blends (arXiv:1710.09412), ``none`` returns the
             images.
         alpha: Both parameters of the Beta law, positive.
@@ -54,19 +56,19 @@ def mix_images(image_BCHW: Tensor, mix: Mix, alpha: float, generator: torch.Gene
     """
     if mix == "none":
         return Mixed(image_BCHW, torch.arange(len(image_BCHW), device=image_BCHW.device), 1.0)
-    partner_B = torch.randperm(len(image_BCHW), generator=generator).to(image_BCHW.device)
+    partner_B = sent(torch.randperm(len(image_BCHW), generator=generator), image_BCHW.device)
     share = sample_beta(alpha, generator)
     if mix == "mixup":
-        return Mixed(share * image_BCHW + (1 - share) * image_BCHW[partner_B], partner_B, share)
+        other_BCHW = image_BCHW.index_select(0, partner_B)
+        return Mixed(image_BCHW.mul_(share).add_(other_BCHW, alpha=1 - share), partner_B, share)
     if mix != "cutmix":
         raise ValueError(f"model.mix={mix!r}: choose cutmix, mixup or none.")
     height, width = image_BCHW.shape[-2:]
     center = (int(torch.randint(height, (), generator=generator)), int(torch.randint(width, (), generator=generator)))
     box = cutmix_box(height, width, share, center)
-    mixed = image_BCHW.clone()
-    inside = (..., slice(box.top, box.bottom), slice(box.left, box.right))
-    mixed[inside] = image_BCHW[partner_B][inside]
-    return Mixed(mixed, partner_B, 1 - box.area / (height * width))
+    inside_BChw = image_BCHW[..., box.top : box.bottom, box.left : box.right]
+    inside_BChw.copy_(inside_BChw.index_select(0, partner_B))
+    return Mixed(image_BCHW, partner_B, 1 - box.area / (height * width))
 
 
 def cutmix_box(height: int, width: int, share: float, center: tuple[int, int]) -> Box:

@@ -9,18 +9,22 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from hieramp_lit.classes import ClassList
-from hieramp_lit.data.bank import BankBatches, BankLoader, ImageBank, resize_uint8
+from hieramp_lit.data.bank import ImageBank
+from hieramp_lit.data.bank_loading import BankLoader
+from hieramp_lit.data.bank_memory import BankMemory
+from hieramp_lit.data.bank_reading import bank_shape, evaluation_batches, read_bank
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.class_match import match_classes, relabel
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.identity import identity_hash
 from hieramp_lit.students import protocol
 
-GIB = 2**30
-
 
 class ShardDataModule(LightningDataModule):
-    """Reads a whole shard set into a uint8 bank on the training device.
+    """Reads a whole shard set into a uint8 bank on the training device, and the validation images into another.
+
+    Both banks stay for as long as the module: several fits, one after the other, decode nothing twice. Results do not
+    depend on where the images lie.
 
     Args:
         path: Folder of the shard set.
@@ -28,12 +32,15 @@ class ShardDataModule(LightningDataModule):
             it in `hieramp test`. Its classes are matched with the set's by WordNet id, else by name.
         image_size: Side of the images in the bank, in pixels; others are resized once, with antialias. Null: as stored.
         batch_size: Images per step. Null: the protocol's rule, by images per class.
-        max_bank_gib: Validation images are kept on the device too if they take at most this much memory (GiB);
-            otherwise they are loaded anew for every evaluation.
+        max_device_gib: Most memory of the training device that the set may take, and the validation images likewise,
+            in GiB. What takes more lies in host memory (pinned, where the device is a CUDA one). Null: half of what is
+            free on the device.
+        max_host_gib: Most host memory of each, in GiB. A set that takes more is an error; validation images that take
+            more are loaded anew for every evaluation.
         seed: Of the order of the images. Null: the student's seed (`model.seed`).
 
     Raises:
-        ValueError: If `batch_size` or `image_size` is below 1.
+        ValueError: If `batch_size` or `image_size` is below 1, or a limit of memory is negative.
     """
 
     def __init__(
@@ -42,7 +49,8 @@ class ShardDataModule(LightningDataModule):
         validation: LightningDataModule | None = None,
         image_size: int | None = None,
         batch_size: int | None = None,
-        max_bank_gib: float = 8.0,
+        max_device_gib: float | None = None,
+        max_host_gib: float = 16.0,
         seed: int | None = None,
     ) -> None:
         super().__init__()
@@ -53,11 +61,12 @@ class ShardDataModule(LightningDataModule):
         self.validation = validation
         self.image_size = image_size
         self.batch_size = batch_size
-        self.max_bank_gib = max_bank_gib
         self.seed = seed
+        self._memory = BankMemory(max_device_gib, max_host_gib)
+        self._batch_size_given = batch_size is not None
         self._set: ShardSet | None = None
         self._bank: ImageBank | None = None
-        self._validation_bank: ImageBank | None = None
+        self._validation_batches: Iterable[ImageBatch] | None = None
         self._loader: BankLoader | None = None
         self._place: dict[str, Any] | None = None
 
@@ -75,9 +84,20 @@ class ShardDataModule(LightningDataModule):
 
     @property
     def bank(self) -> ImageBank:
-        """The set's images, on the training device once a Trainer is there."""
+        """The set's images, decoded when first asked for; on the training device if they fit there.
+
+        Raises:
+            ValueError: If they fit nowhere.
+        """
         if self._bank is None:
-            self._bank = read_bank(self.shards, self.image_size).to(self._device)
+            number, height, width = bank_shape(self.shards, self.image_size)
+            where = self._memory.place(f"The set's {number} images", number * 3 * height * width, self._device)
+            if where is None:
+                raise ValueError(
+                    f"data.max_host_gib={self._memory.host_gib}: the set {self.path} does not fit. Raise it if there "
+                    "is more memory, or lower data.image_size."
+                )
+            self._bank = read_bank(self.shards, self.image_size, where, self._memory.pinned(where, self._device))
             self.image_size = self._bank.images.shape[-1]
         return self._bank
 
@@ -94,13 +114,13 @@ class ShardDataModule(LightningDataModule):
         """Shuffled batches of the whole set, incomplete last one included."""
         module = self.trainer.lightning_module if self.trainer is not None else None
         seed = self.seed if self.seed is not None else int(getattr(module, "seed", 0))
-        if self.batch_size is None:
+        batch_size = self.batch_size if self._batch_size_given else None
+        if batch_size is None:
             student = str(getattr(module, "student_name", ""))
-            self.batch_size = protocol.batch_size(
-                len(self.bank), len(self.classes), self.bank.images.shape[-1], student
-            )
+            batch_size = protocol.batch_size(len(self.bank), len(self.classes), self.bank.images.shape[-1], student)
+        self.batch_size = batch_size
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
-        self._loader = BankLoader(self.bank, self.batch_size, seed, rank, world_size)
+        self._loader = BankLoader(self.bank, batch_size, seed, rank, world_size, self._device)
         if self._place is not None:
             self._loader.load_state_dict(self._place)
         return self._loader
@@ -113,15 +133,16 @@ class ShardDataModule(LightningDataModule):
         """Keep the place for the next training loader; Lightning asks for that one afterwards."""
         self._place = state_dict.get("train_loader")
 
+    def teardown(self, stage: str) -> None:
+        """Forget a resumed fit's place: the next fit of this module starts at its own beginning."""
+        self._place = None
+
     def val_dataloader(self) -> Iterable[ImageBatch]:
-        """Validation images with the set's labels."""
-        if self._validation_bank is None:
+        """Validation images with the set's labels, decoded once if they fit into memory."""
+        if self._validation_batches is None:
             loader = self._judged(self._judges().val_dataloader())
-            bank = collect_within(loader, int(self.max_bank_gib * GIB))
-            if bank is None:
-                return loader
-            self._validation_bank = bank.to(self._device)
-        return BankBatches(self._validation_bank, batch_size=256)
+            self._validation_batches = evaluation_batches(loader, self._memory, self._device)
+        return self._validation_batches
 
     def test_dataloader(self) -> Iterable[ImageBatch]:
         """Test images with the set's labels."""
@@ -161,50 +182,6 @@ class ShardDataModule(LightningDataModule):
     @property
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
-
-
-def read_bank(shards: ShardSet, image_size: int | None) -> ImageBank:
-    """Decode a whole set, in plan order.
-
-    Args:
-        shards: The set.
-        image_size: Side to resize to; None keeps the stored size.
-
-    Raises:
-        ValueError: If the set is empty, or holds images of several sizes and `image_size` is None.
-    """
-    if len(shards) == 0:
-        raise ValueError(f"{shards.path}: the set holds no images.")
-    images: Tensor | None = None
-    labels = torch.empty(len(shards), dtype=torch.int64)
-    for position, sample in enumerate(shards):
-        image = torch.from_numpy(sample.image).permute(2, 0, 1)[None]
-        if image_size is not None:
-            image = resize_uint8(image, (image_size, image_size))
-        if images is None:
-            images = torch.empty((len(shards), *image.shape[1:]), dtype=torch.uint8)
-        if image.shape[1:] != images.shape[1:]:
-            raise ValueError(
-                f"{shards.path}: {sample.key} is {tuple(image.shape[2:])}, the first image is "
-                f"{tuple(images.shape[2:])}. Give data.image_size, and all are resized to it."
-            )
-        images[position] = image[0]
-        labels[position] = sample.cls
-    if images is None:
-        raise ValueError(f"{shards.path}: the shards hold no images.")
-    return ImageBank(images, labels)
-
-
-def collect_within(loader: Iterable[ImageBatch], max_bytes: int) -> ImageBank | None:
-    """Join the batches of a loader into a bank, or None as soon as they take more than `max_bytes`."""
-    batches: list[ImageBatch] = []
-    taken = 0
-    for batch in loader:
-        taken += batch.image.nbytes
-        if taken > max_bytes:
-            return None
-        batches.append(batch)
-    return ImageBank.collect(batches)
 
 
 class _Relabelled:

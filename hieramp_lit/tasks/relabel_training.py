@@ -1,13 +1,11 @@
 """Training a student on a distilled set: a teacher labels every augmented image anew (RDED, arXiv:2312.03526)."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
-from lightning.pytorch import Callback, LightningDataModule, LightningModule
-from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch import Callback
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
@@ -15,27 +13,37 @@ from hieramp_lit.callbacks.student_results import StudentResults
 from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
 from hieramp_lit.data.augment import Augmentation
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.mix import Mix, Mixed, mix_images
-from hieramp_lit.losses.soft_labels import hard_label_loss, soft_label_loss
-from hieramp_lit.metrics.accuracy import Accuracies, ClassAccuracy, Evaluation
+from hieramp_lit.data.mix import Mix
+from hieramp_lit.data.views import Views
+from hieramp_lit.metrics.accuracy import ClassAccuracy
 from hieramp_lit.seeds import stable_seed, stream
 from hieramp_lit.students import protocol
 from hieramp_lit.students.create import create_student
+from hieramp_lit.students.network_input import NetworkInput, fastest_format
 from hieramp_lit.students.norm import Norm
 from hieramp_lit.students.teacher import PREFIXES, Teacher
-from hieramp_lit.tasks.student_checks import asked_of_data, refuse_random_weights, refuse_rows, warn_near_chance
+from hieramp_lit.tasks.student_checks import (
+    asked_of_data,
+    has_batch_norm,
+    refuse_rows,
+    refuse_single_image,
+    warn_near_chance,
+    warn_of_devices,
+)
+from hieramp_lit.tasks.student_evaluation import StudentEvaluation
+from hieramp_lit.tasks.teaching import Teaching, relabel_loss
 
-_log = logging.getLogger(__name__)
-
+Compile = Literal["none", "default", "max-autotune"]
 RDED_AUGMENTATION = Augmentation()
 _PROGRESS = "relabel_training"
 
 
-class RelabelTraining(LightningModule):
+class RelabelTraining(StudentEvaluation):
     """Trains a classifier on soft labels of a teacher, or on hard labels without one; the defaults are RDED's.
 
     Batches come as `ImageBatch`; cropping, flipping and mixing happen here, on the device, under one random stream per
-    (seed, batch). Each fit writes a ``result.json``; `test` evaluates `checkpoint`.
+    (seed, batch). Student and teacher run in the Trainer's precision and in the memory format that each is fastest in.
+    Each fit writes a ``result.json``; `test` evaluates `checkpoint`.
 
     Args:
         student: Network to train, by any name that `create_student` takes.
@@ -56,17 +64,19 @@ class RelabelTraining(LightningModule):
         betas: AdamW's β₁ and β₂.
         schedule: Learning rate by epoch: ``half_cosine`` (RDED; ends at one half), ``cosine`` or ``constant``.
         update_batch_norm_twice: Also run the student in train mode, without gradient, before each step, as a side
-            effect of the published loop does: its batch-norm statistics then move twice a step.
+            effect of the published loop does: its batch-norm statistics then move twice a step. Without batch norm
+            there is nothing to move, and it does not run.
         best_from: Share of training after which an evaluation may be the best; RDED looks at the last fifth.
         seed: The student's seed: initial weights, augmentation and dropout.
         output: Where to write the result. Null: ``result.json`` in the logger's folder.
         export: Where to write the trained student's weights as safetensors. Null: nowhere.
+        compile: How `torch.compile` makes student and teacher faster: ``none``, ``default`` or ``max-autotune`` (tries
+            kernels, and CUDA graphs). The first steps then take minutes, and results differ by rounding.
 
     Raises:
         ValueError: For settings that cannot be.
     """
 
-    student: nn.Module
     teacher_network: nn.Module | None
 
     def __init__(
@@ -92,6 +102,7 @@ class RelabelTraining(LightningModule):
         seed: int = 0,
         output: str | None = None,
         export: str | None = None,
+        compile: Compile = "none",
     ) -> None:
         super().__init__()
         self.student_name = student
@@ -115,11 +126,9 @@ class RelabelTraining(LightningModule):
         self.seed = seed
         self.output = output
         self.export = export
+        self.compilation: Compile = compile
         self.teacher_network = None
-        self.teacher_sha256: str | None = None
-        self.teacher_accuracies: Accuracies | None = None
-        self.evaluations: list[Evaluation] = []
-        self._batches_seen = 0  # counted here: Lightning's own counters differ between kinds of checkpoints
+        self.teaching: Teaching | None = None
         protocol.schedule_factor(schedule, 0, 1)
         for name, valid in (
             ("temperature", self.temperature > 0),
@@ -140,9 +149,9 @@ class RelabelTraining(LightningModule):
         """Build student and teacher once the data's classes and sizes are known."""
         if "student" in self._modules:
             return
-        refuse_rows(self._data())
-        self.num_classes = self.num_classes or asked_of_data(self._data(), "num_classes")
-        self.image_size = self.image_size or asked_of_data(self._data(), "image_size")
+        refuse_rows(self.data)
+        self.num_classes = self.num_classes or asked_of_data(self.data, "num_classes")
+        self.image_size = self.image_size or asked_of_data(self.data, "image_size")
         self.lr = self.lr or protocol.learning_rate(self.student_name, self.num_classes, self.image_size)
         # Initial weights are a function of the seed, whatever ran before. Teachers are trained here too, on hard
         # labels: under one seed they must not start from their students' weights, because a shared start makes copying
@@ -155,17 +164,29 @@ class RelabelTraining(LightningModule):
             path = resolve(self.checkpoint, key="model.checkpoint")
             tensors = read_tensors(path, prefixes=PREFIXES, key="model.checkpoint")
             load_strictly(self.student, tensors, source=str(path), key="model.checkpoint")
-        if self.teacher is not None and self._fitting:
-            self.teacher_network, self.teacher_sha256 = self.teacher.load(self.num_classes, self.image_size)
+        if self.teacher is not None and self.fitting and self.teaching is None:
+            self.teaching = self._load_teacher(self.teacher, self.num_classes, self.image_size)
+        # A child of this module, so that it follows to the device and into the precision.
+        self.teacher_network = None if self.teaching is None else self.teaching.network
+        self.student_input = self._speed_up(self.student, self.mean, self.std)
+        self._has_batch_norm = has_batch_norm(self.student)
+        self._views = Views(self.augmentation, self.image_size, self.mix, self.mix_alpha)
         self.accuracy = ClassAccuracy(self.num_classes)
 
-    def on_test_start(self) -> None:
-        """Refuse to judge random weights."""
-        refuse_random_weights(self.trainer, self.checkpoint)
+    def adopt_teacher(self, other: "RelabelTraining") -> None:
+        """Take the teacher that another student was trained with, instead of loading and measuring it once more.
 
-    def on_validation_start(self) -> None:
-        """Refuse to judge random weights, outside of a fit."""
-        refuse_random_weights(self.trainer, self.checkpoint)
+        Args:
+            other: Was trained on the same data.
+
+        Raises:
+            ValueError: If what decides a teacher's answers differs between the two.
+        """
+        for name in ("teacher", "mean", "std", "compilation"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs:
+                raise ValueError(f"model.{name}: {ours} ≠ {theirs}; these students cannot share a teacher.")
+        self.teaching = other.teaching
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with the protocol's two parameter groups, scheduled by epoch."""
@@ -173,7 +194,10 @@ class RelabelTraining(LightningModule):
         if self.lr is None:
             raise RuntimeError("configure_optimizers runs after configure_model.")
         optimizer = torch.optim.AdamW(
-            protocol.parameter_groups(self.student, self.weight_decay), lr=self.lr, betas=self.betas
+            protocol.parameter_groups(self.student, self.weight_decay),
+            lr=self.lr,
+            betas=self.betas,
+            fused=self.trainer.gradient_clip_val is None,  # Lightning cannot clip under it in 16-mixed
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda epoch: protocol.schedule_factor(self.schedule, epoch, epochs)
@@ -194,91 +218,48 @@ class RelabelTraining(LightningModule):
 
     def on_fit_start(self) -> None:
         """Measure the teacher before anything is trained on its word."""
-        if self.trainer.world_size > 1:
-            _log.warning(
-                "The student trains on %d devices: batch and batch-norm statistics are then not the protocol's. "
-                "One device a student, several students at once, is the comparable way.",
-                self.trainer.world_size,
-            )
-        if self.teacher_network is None:
+        warn_of_devices(self.trainer.world_size)
+        if self.teaching is None or self.teaching.accuracies is not None:
             return
-        self.teacher_accuracies = self._measure(self.teacher_network)
+        accuracies = self.measure(self.teaching.network, self.teaching.network_input)
+        self.teaching.accuracies = accuracies
         for logger in self.loggers:
-            logger.log_metrics({"teacher/top1": self.teacher_accuracies.top1}, step=self.global_step)
-        warn_near_chance(self.teacher_accuracies)
+            logger.log_metrics({"teacher/top1": accuracies.top1}, step=self.global_step)
+        warn_near_chance(accuracies)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """One step on one augmented and mixed batch."""
-        place = (self.seed, self._batches_seen, self.global_rank)
-        self._batches_seen += 1
+        place = (self.seed, self.progress.batches, self.global_rank)
+        self.progress.batches += 1
         torch.manual_seed(stable_seed("dropout", *place))  # so that a resumed fit repeats
-        mixed = self.augment(batch.image, stream("augment", *place))
-        image = self._normalize(mixed.image)
-        if self.update_batch_norm_twice:
-            with torch.no_grad():
-                self.student(image)
-            torch.clear_autocast_cache()  # older torch would reuse the weights cast here, which carry no gradient
-        if self.teacher_network is None:
-            loss = hard_label_loss(self.student(image), batch.label, batch.label[mixed.partner], mixed.share)
-        else:
-            with torch.no_grad():
-                soft = self.teacher_network(self._normalize_for_teacher(mixed.image))
-            loss = soft_label_loss(self.student(image), soft, self.temperature)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))
+        if self._has_batch_norm:
+            refuse_single_image(batch.image, self.student_name)
+        loss = relabel_loss(
+            self.student,
+            self.student_input,
+            self.teaching,
+            self._views(batch.image, stream("augment", *place)),
+            batch.label,
+            temperature=self.temperature,
+            update_batch_norm_twice=self.update_batch_norm_twice and self._has_batch_norm,
+            dtype=cast(torch.dtype, self.dtype),
+        )
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.label))
         return loss
-
-    def augment(self, image: Tensor, generator: torch.Generator) -> Mixed:
-        """Crop, flip and mix uint8 images ``(B, 3, H, W)``; the result is in [0, 1]."""
-        if self.image_size is None:
-            raise RuntimeError("augment runs after configure_model.")
-        return mix_images(self.augmentation(image, self.image_size, generator), self.mix, self.mix_alpha, generator)
-
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Count the student's right answers."""
-        self.accuracy.update(self.student(self._normalize(self._whole(batch.image))), batch.label)
-
-    def on_validation_epoch_start(self) -> None:
-        """Start counting."""
-        self.accuracy.reset()
-
-    def on_validation_epoch_end(self) -> None:
-        """Log accuracies and remember them."""
-        accuracies = self.accuracy.compute()
-        self.log_dict({"val/top1": accuracies.top1, "val/top5": accuracies.top5}, prog_bar=True)
-        if self._fitting and not self.trainer.sanity_checking:
-            self.evaluations.append(Evaluation(self.current_epoch + 1, accuracies))
-
-    def test_step(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Count the student's right answers."""
-        self.validation_step(batch, batch_idx)
-
-    def on_test_epoch_start(self) -> None:
-        """Start counting."""
-        self.accuracy.reset()
-
-    def on_test_epoch_end(self) -> None:
-        """Log accuracies, of each class too."""
-        accuracies = self.accuracy.compute()
-        self.log_dict({"test/top1": accuracies.top1, "test/top5": accuracies.top5})
-        known = {f"test/class_{cls}": share for cls, share in enumerate(accuracies.per_class) if share is not None}
-        self.log_dict(known)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the student and the evaluations so far; the teacher has its own file."""
         state = checkpoint["state_dict"]
         for name in [name for name in state if name.startswith("teacher_network.")]:
             del state[name]
-        evaluations = [evaluation.to_json() for evaluation in self.evaluations]
-        checkpoint[_PROGRESS] = {"batches": self._batches_seen, "evaluations": evaluations}
+        checkpoint[_PROGRESS] = self.progress.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Fill in what `on_save_checkpoint` left out, so that loading stays strict."""
         if self.teacher_network is not None:
             own = self.teacher_network.state_dict(prefix="teacher_network.")
             checkpoint["state_dict"] |= own
-        progress = checkpoint.get(_PROGRESS, {"batches": 0, "evaluations": []})
-        self._batches_seen = progress["batches"]
-        self.evaluations = [Evaluation.from_json(value) for value in progress["evaluations"]]
+        self.progress.load_state_dict(checkpoint.get(_PROGRESS, {}))
 
     def constants(self) -> dict[str, Any]:
         """Every constant of this training as plain values, for ``result.json``."""
@@ -300,44 +281,15 @@ class RelabelTraining(LightningModule):
             "started_from_checkpoint": self.checkpoint is not None,
         }
 
-    @property
-    def _fitting(self) -> bool:
-        return self.trainer.state.fn == TrainerFn.FITTING
+    def _load_teacher(self, teacher: Teacher, num_classes: int, image_size: int) -> Teaching:
+        network, sha256 = teacher.load(num_classes, image_size)
+        made = self._speed_up(network, teacher.mean or self.mean, teacher.std or self.std)
+        return Teaching(teacher, network, sha256, made)
 
-    def _measure(self, network: nn.Module) -> Accuracies:
-        """Accuracies of a network on the validation data."""
-        network.to(self.device)
-        counter = ClassAccuracy(len(self.accuracy.count)).to(self.device)
-        with torch.no_grad():
-            for batch in self._data().val_dataloader():
-                image = self._whole(batch.image.to(self.device))
-                counter.update(network(self._normalize_for_teacher(image)), batch.label.to(self.device))
-        result: Accuracies = counter.compute()
-        return result
-
-    def _data(self) -> LightningDataModule:
-        data: LightningDataModule | None = getattr(self.trainer, "datamodule", None)
-        if data is None:
-            raise ValueError("RelabelTraining takes its images from a data module: give `data:`.")
-        return data
-
-    def _whole(self, image: Tensor) -> Tensor:
-        """Validation images in [0, 1], already cropped to the input size by their data module."""
-        if image.shape[-2:] != (self.image_size, self.image_size):
-            raise ValueError(
-                f"Validation images are {tuple(image.shape[-2:])}, the student takes {self.image_size} pixels. "
-                "Give the validation data the same image_size as the student."
-            )
-        return image.float() / 255
-
-    def _normalize(self, image: Tensor) -> Tensor:
-        return self._standardize(image, self.mean, self.std)
-
-    def _normalize_for_teacher(self, image: Tensor) -> Tensor:
-        if self.teacher is None:
-            return self._normalize(image)
-        return self._standardize(image, self.teacher.mean or self.mean, self.teacher.std or self.std)
-
-    def _standardize(self, image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-        centred = image - image.new_tensor(mean)[:, None, None]
-        return (centred / image.new_tensor(std)[:, None, None]).to(self.dtype)
+    def _speed_up(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> NetworkInput:
+        """Lay a network's weights out as it is fastest, compile it if asked, and give the input that fits."""
+        memory_format = fastest_format(network)
+        network.to(memory_format=memory_format)
+        if self.compilation != "none":
+            network.compile(mode=self.compilation, dynamic=False)  # in place: state-dict names stay
+        return NetworkInput(tuple(mean), tuple(std), memory_format)

@@ -4,6 +4,8 @@ import logging
 
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from hieramp_lit.metrics.accuracy import Accuracies
 
@@ -56,6 +58,41 @@ def warn_near_chance(accuracies: Accuracies) -> None:
             "against resnet18_modified); another normalization (teacher.mean, teacher.std); another input size.",
             100 * accuracies.top1,
             100 * chance,
+        )
+
+
+def warn_of_devices(world_size: int) -> None:
+    """Warn of more than one device."""
+    if world_size > 1:
+        _log.warning(
+            "The student trains on %d devices: batch and batch-norm statistics are then not the protocol's. "
+            "One device a student, several students at once, is the comparable way.",
+            world_size,
+        )
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a network takes statistics over its batch."""
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+def refuse_single_image(image_BCHW: Tensor, student: str) -> None:
+    """Refuse a batch of one image for a network with batch norm: it has no variance.
+
+    Torch stops where such a map has one pixel, and elsewhere takes the image's own statistics for the batch's.
+
+    Args:
+        image_BCHW: The batch.
+        student: Name of the network.
+
+    Raises:
+        ValueError: If the batch has one image.
+    """
+    if len(image_BCHW) == 1:
+        raise ValueError(
+            f"A training batch holds one image, and batch norm in model.student={student!r} cannot normalize over one. "
+            "Give data.batch_size of 2 or more, a set of more images, or a student without batch norm, e.g. "
+            "model.norm: instance."
         )
 
 

@@ -40,7 +40,7 @@ def test_the_result_tells_everything_about_the_run(digits_set, tmp_path):
         "classes": 10, "images": 20, "generate_seeds": [7],
     }  # fmt: skip
     assert result["teacher"]["sha256"] == sha256(tmp_path / "teacher.safetensors")
-    assert result["teacher"]["validation_top1"] == ours.teacher_accuracies.top1
+    assert result["teacher"]["validation_top1"] == ours.teaching.accuracies.top1
     assert result["student_seeds"] == [5]
     (run,) = result["per_seed"]
     assert [evaluation.epoch for evaluation in ours.evaluations] == [2, 4]
@@ -57,7 +57,9 @@ class _Pretend(Callback):
 
     def on_train_end(self, trainer, pl_module):
         tops = [0.9, 0.2, 0.5, 0.4]
-        pl_module.evaluations = [Evaluation(k + 1, Accuracies(top, 1.0, (top,), 8)) for k, top in enumerate(tops)]
+        pl_module.progress.evaluations = [
+            Evaluation(k + 1, Accuracies(top, 1.0, (top,), 8)) for k, top in enumerate(tops)
+        ]
 
 
 @pytest.mark.parametrize(("best_from", "epoch", "top1"), [(0.0, 1, 0.9), (0.25, 3, 0.5), (0.8, 4, 0.4)])

@@ -4,38 +4,9 @@ import numpy as np
 import pytest
 import torch
 import torchvision.transforms as T
-import torchvision.transforms.functional as TF
 
-from hieramp_lit.data.augment import Augmentation, Crops, resized_crop, sample_crops
+from hieramp_lit.data.augment import Augmentation, sample_crops
 from hieramp_lit.seeds import stream
-
-
-@pytest.mark.parametrize("antialias", [True, False])
-@pytest.mark.parametrize(("height", "width", "size"), [(32, 32, 32), (40, 56, 24), (17, 23, 48), (64, 64, 16)])
-def test_resized_crop_equals_torchvision(antialias, height, width, size):
-    image = torch.rand(12, 3, height, width, generator=stream("noise"))
-    crops = sample_crops(12, height, width, (0.05, 1.0), (0.5, 2.0), stream("crops"))
-    ours = resized_crop(image, crops, size, antialias)
-    for k in range(12):
-        box = [int(field[k]) for field in crops]
-        expected = TF.resized_crop(image[k], *box, [size, size], antialias=antialias)
-        torch.testing.assert_close(ours[k], expected, atol=1e-5, rtol=0)
-
-
-def test_a_crop_of_one_pixel_is_constant():
-    image = torch.rand(1, 3, 8, 8, generator=stream("noise"))
-    one = torch.tensor([1])
-    crop = resized_crop(image, Crops(one * 3, one * 5, one, one), 4)
-    torch.testing.assert_close(crop, image[:, :, 3:4, 5:6].expand(1, 3, 4, 4))
-
-
-def test_flip_mirrors_the_marked_images_only():
-    image = torch.rand(4, 3, 9, 7, generator=stream("noise"))
-    crops = sample_crops(4, 9, 7, (0.2, 1.0), (0.75, 4 / 3), stream("crops"))
-    marked = torch.tensor([True, False, True, False])
-    plain, flipped = resized_crop(image, crops, 8), resized_crop(image, crops, 8, flip_B=marked)
-    torch.testing.assert_close(flipped[marked], plain[marked].flip(-1))
-    assert torch.equal(flipped[~marked], plain[~marked])
 
 
 @pytest.mark.parametrize(
@@ -94,3 +65,11 @@ def test_draws_do_not_depend_on_the_default_precision():
     single = Augmentation()(image, 32, stream("precision"))
     torch.set_default_dtype(torch.float64)
     torch.testing.assert_close(Augmentation()(image, 32, stream("precision")), single)
+
+
+def test_a_result_may_be_written_into_given_memory():
+    image = torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8)
+    memory = torch.full((5, 3, 24, 24), torch.nan)
+    written = Augmentation()(image, 24, stream("out"), memory)
+    assert written is memory
+    assert torch.equal(written, Augmentation()(image, 24, stream("out")))

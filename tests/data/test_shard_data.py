@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -57,10 +59,63 @@ def test_validation_images_come_with_the_sets_labels(digits_set):
         assert torch.equal(bank.labels, labels)
 
 
-def test_validation_that_does_not_fit_the_bank_is_loaded_every_time(digits_set):
-    data = ShardDataModule(str(digits_set), validation=DigitsDataModule(), max_bank_gib=1e-6)
-    for _ in range(2):
-        assert sum(len(batch.label) for batch in data.val_dataloader()) == 450
+class Counted(DigitsDataModule):
+    """Counts how many images it was asked for."""
+
+    asked = 0
+
+    def val_samples(self):
+        samples = super().val_samples()
+        counter = self
+
+        class Samples:
+            def __len__(self):
+                return len(samples)
+
+            def __getitem__(self, keys):
+                counter.asked += len(keys)
+                return samples[keys]
+
+        return Samples()
+
+
+def test_validation_images_are_loaded_once_if_they_fit_and_else_for_every_evaluation(digits_set):
+    roomy, tight = (
+        ShardDataModule(str(digits_set), validation=Counted(batch_size=100), max_host_gib=gib) for gib in (1, 1e-3)
+    )
+    for data, asked in ((roomy, [450, 450, 450]), (tight, [850, 1300, 1750])):
+        for expected in asked:
+            bank = ImageBank.collect(data.val_dataloader())
+            assert data.validation.asked == expected
+            assert torch.equal(bank.images, load_digits_split("test")[0])
+            assert torch.equal(bank.labels, load_digits_split("test")[1])
+
+
+def test_it_says_where_the_images_lie(digits_set, caplog):
+    with caplog.at_level(logging.INFO):
+        list(ShardDataModule(str(digits_set), validation=DigitsDataModule()).val_dataloader())
+    assert "450 validation images take 1.3 MiB" in caplog.text
+    with caplog.at_level(logging.INFO):
+        list(ShardDataModule(str(digits_set), validation=DigitsDataModule(), max_host_gib=1e-3).val_dataloader())
+    assert "data.max_host_gib): they are loaded anew" in caplog.text
+
+
+def test_a_set_that_fits_nowhere_is_refused_before_it_is_decoded(digits_set):
+    data = ShardDataModule(str(digits_set), image_size=4096, max_host_gib=0.5)
+    with pytest.raises(ValueError, match=r"data\.max_host_gib=0\.5"):
+        _ = data.bank
+
+
+def test_a_second_fit_does_not_start_where_the_first_was_resumed(digits_set):
+    data = ShardDataModule(str(digits_set), batch_size=6)
+    first = data.train_dataloader()
+    next(iter(first))
+    state = data.state_dict()
+    resumed = ShardDataModule(str(digits_set), batch_size=6)
+    resumed.load_state_dict(state)
+    assert resumed.train_dataloader().state_dict()["batch"] == 1
+    resumed.teardown("fit")
+    assert resumed.train_dataloader().state_dict()["batch"] == 0
 
 
 def test_the_set_describes_itself_without_paths(digits_set):
@@ -85,7 +140,9 @@ def test_missing_validation_says_what_to_write(digits_set):
         ShardDataModule(str(digits_set)).val_dataloader()
 
 
-@pytest.mark.parametrize("setting", [{"batch_size": 0}, {"image_size": 0}])
+@pytest.mark.parametrize(
+    "setting", [{"batch_size": 0}, {"image_size": 0}, {"max_device_gib": -1}, {"max_host_gib": -0.5}]
+)
 def test_impossible_settings_name_their_key(setting):
-    with pytest.raises(ValueError, match=f"data.{next(iter(setting))}=0"):
+    with pytest.raises(ValueError, match=f"data.{next(iter(setting))}={next(iter(setting.values()))}"):
         ShardDataModule("anywhere", **setting)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from hieramp_lit.checkpoints import save
 from hieramp_lit.seeds import stream
@@ -16,6 +17,10 @@ from hieramp_lit.var import Scales, VARArchitecture, VQVAEArchitecture
 
 # Read by libraries when they are imported, so set before any test module is.
 os.environ.update(WANDB_MODE="offline", WANDB_SILENT="true", HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
+
+# A machine that is busy is slow, not wrong; pytest's timeout finds what hangs.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 TINY_PATCH_NUMS = (1, 2, 3, 4)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hieramp_lit.classes import ClassEntry, ClassList, load_classes
@@ -25,7 +25,6 @@ def walk(work: RemainingShards) -> list[tuple[int, int, int, int, int]]:
 
 
 @given(plan=PLANS, batch_size=st.integers(1, 9), world_size=st.integers(1, 6), data=st.data())
-@settings(deadline=None)
 def test_every_image_exactly_once_for_any_sizes_and_any_world(plan, batch_size, world_size, data) -> None:
     complete = data.draw(st.sets(st.integers(0, plan.num_shards - 1)))
     ranks = [RemainingShards(plan, batch_size, complete, rank, world_size) for rank in range(world_size)]
@@ -38,7 +37,6 @@ def test_every_image_exactly_once_for_any_sizes_and_any_world(plan, batch_size, 
 
 
 @given(plan=PLANS, batch_sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)), world_size=st.integers(1, 6))
-@settings(deadline=None)
 def test_what_is_in_a_shard_depends_on_neither_world_nor_batch_size(plan, batch_sizes, world_size) -> None:
     alone = walk(RemainingShards(plan, batch_sizes[0]))
     shared = [v for r in range(world_size) for v in walk(RemainingShards(plan, batch_sizes[1], (), r, world_size))]
@@ -46,7 +44,6 @@ def test_what_is_in_a_shard_depends_on_neither_world_nor_batch_size(plan, batch_
 
 
 @given(plan=PLANS, batch_size=st.integers(1, 9))
-@settings(deadline=None)
 def test_micro_batches_never_cross_a_shard_and_keep_their_size(plan: ShardPlan, batch_size: int) -> None:
     for shard in range(plan.num_shards):
         batches = list(plan.batches(shard, batch_size))

@@ -46,7 +46,7 @@ def test_distinct_indices_are_distinct_images_and_use_up_the_class() -> None:
     places=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 100)), min_size=1, max_size=8),
     seed=st.integers(0, 2**63 - 1),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_an_image_depends_on_nothing_but_row_index_and_seed(places: list[tuple[int, int]], seed: int) -> None:
     together = pixels([row for row, _ in places], [index for _, index in places], seed)
     alone = torch.cat([pixels([row], [index], seed) for row, index in reversed(places)]).flip(0)

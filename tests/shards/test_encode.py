@@ -16,7 +16,7 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("image_format", ["png", "webp"])
 @given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 100))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_images_come_back_bit_for_bit(image_format: str, height: int, width: int, seed: int) -> None:
     image = noise(height, width, 3, seed=seed)
     content = encode_image(image, image_format)

@@ -36,7 +36,7 @@ def cached(var: VAR, label: torch.Tensor, teacher_input: torch.Tensor) -> torch.
     return torch.cat(logits, dim=1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     sides=st.lists(st.integers(1, 4), min_size=1, max_size=4).map(sorted),
     tokens=st.sets(st.integers(0, 3)),

@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from contextlib import ExitStack
+from functools import partial
 
 import torch
 
@@ -10,15 +11,17 @@ from hieramp_lit.amplify import Amplification
 from hieramp_lit.bench.flops import image_flops
 from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, time_candidates
+from hieramp_lit.bench.process import OwnProcess
 from hieramp_lit.bench.reference import PlainGenerator
 from hieramp_lit.bench.report import Group, Report
-from hieramp_lit.generate import Sampling, VARGenerator
-from hieramp_lit.generate.execution import COMPILE_MODES, Compile
+from hieramp_lit.generate import Generated, Sampling, VARGenerator, keep_freed_memory
+from hieramp_lit.generate.execution import COMPILE_MODES
 from hieramp_lit.seeds import stream
 from hieramp_lit.var import VAR, VQVAE, VARArchitecture, VQVAEArchitecture, load_into, load_vqvae
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-PLAIN, CLASS_TOKENS, AMPLIFIED, BASELINE = "plain VAR", "+ class tokens", "+ amplification", "baseline (float32)"
+PLAIN, CLASS_TOKENS, AMPLIFIED = "plain VAR", "+ class tokens", "+ amplification"
+BASELINE, BASELINE_KEPT = "baseline (float32)", "baseline, memory kept"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", choices=COMPILE_MODES, default="none", help="see `model.compile` (default: none)")
     parser.add_argument("--decode-batch-size", type=int, default=8, metavar="N", help="images decoded at once")
     parser.add_argument(
-        "--baseline", action="store_true", help="also time the plainly written reference, amplified, in float32"
+        "--baseline",
+        action="store_true",
+        help="also time the plainly written reference, amplified, in float32, in a process of its own; and, on a CPU, "
+        "in this process, which keeps the memory that it frees",
     )
     parser.add_argument("--checkpoint", metavar="FILE", help="weights of a VAR of this depth (default: random)")
     parser.add_argument("--tokenizer", metavar="FILE", help="weights of a tokenizer (default: random)")
@@ -48,48 +54,60 @@ def run(options: argparse.Namespace) -> Report:
         raise ValueError(f"--batch-sizes {options.batch_sizes}: give numbers of at least 1.")
     device = chosen_device(options.device)
     dtype = PRECISIONS[options.precision]
-    architecture = VARArchitecture(depth=options.depth)
-    vqvae, var = _models(architecture, options, device)
-    generators = _generators(vqvae, var, architecture, dtype, options.compile, options.decode_batch_size)
-    tokenizer = VQVAEArchitecture(ch=options.ch)
-    flops = {name: image_flops(architecture, tokenizer, class_tokens=name != PLAIN) for name in generators}
+    kept = device.type == "cpu" and keep_freed_memory()
+    architecture, tokenizer = VARArchitecture(depth=options.depth), VQVAEArchitecture(ch=options.ch)
+    generators = fast_generators(options, device)
+    if options.baseline and kept:
+        generators[BASELINE_KEPT] = baseline(options, device)
+    flops = {plain: image_flops(architecture, tokenizer, class_tokens=not plain) for plain in (True, False)}
     groups = []
     for batch in options.batch_sizes:
-        labels = torch.arange(batch, device=device) % var.num_classes
         candidates = [
-            Candidate(name, _Run(generator, labels), work=batch, flops=batch * flops[name])
+            Candidate(name, Batches(generator, batch), work=batch, flops=batch * flops[name == PLAIN])
             for name, generator in generators.items()
-            if name != BASELINE or options.baseline
         ]
-        groups.append(Group(f"batch {batch}", time_candidates(candidates, device, options.repeats, options.warmup)))
+        with ExitStack() as processes:
+            if options.baseline:
+                make = partial(_baseline_batches, options, device, batch)
+                process = processes.enter_context(OwnProcess(make, device))
+                peak = partial(getattr, process, "peak_bytes")
+                candidates.append(Candidate(BASELINE, process, batch, batch * flops[False], peak))
+            groups.append(Group(f"batch {batch}", time_candidates(candidates, device, options.repeats, options.warmup)))
     settings = {
         "depth": options.depth,
         "ch": options.ch,
         "precision": options.precision,
         "compile": options.compile,
         "decode_batch_size": options.decode_batch_size,
+        "memory_kept": kept,
         "weights": options.checkpoint or "random",
     }
     rate = matmul_rate(device, dtype)
     return Report("generate", "images", settings, describe(device), groups, rate, _notes(groups))
 
 
-class _Run:
-    """Generates a batch, each time with another seed."""
+class Batches:
+    """Generates a batch at each call, always with another seed.
 
-    def __init__(self, generator: VARGenerator | PlainGenerator, labels_B: torch.Tensor) -> None:
+    Args:
+        generator: What is timed.
+        batch: Images at once, of the first classes.
+    """
+
+    def __init__(self, generator: VARGenerator | PlainGenerator, batch: int) -> None:
         self._generator = generator
-        self._labels_B = labels_B
+        self._labels_B = torch.arange(batch, device=generator.var.head.weight.device) % generator.var.num_classes
         self._seed = 0
 
-    def __call__(self) -> Any:
+    def __call__(self) -> Generated:
+        """Make one batch."""
         self._seed += 1
         return self._generator.generate(self._labels_B, torch.zeros_like(self._labels_B), self._seed)
 
 
-def _models(architecture: VARArchitecture, options: argparse.Namespace, device: torch.device) -> tuple[VQVAE, VAR]:
-    """Tokenizer and VAR with class tokens, on the device, in float32."""
-    var = architecture.build()
+def models(options: argparse.Namespace, device: torch.device) -> tuple[VQVAE, VAR]:
+    """Tokenizer and VAR with class tokens, on the device, in float32; equal in every process."""
+    var = VARArchitecture(depth=options.depth).build()
     var.init_weights(stream("bench", "var"))
     if options.checkpoint is not None:
         load_into(var, options.checkpoint, key="--checkpoint")
@@ -100,11 +118,10 @@ def _models(architecture: VARArchitecture, options: argparse.Namespace, device: 
     return vqvae.requires_grad_(False).to(device), var.requires_grad_(False).to(device)
 
 
-def _generators(
-    vqvae: VQVAE, var: VAR, architecture: VARArchitecture, dtype: torch.dtype, compile_: Compile, decode_batch_size: int
-) -> dict[str, VARGenerator | PlainGenerator]:
-    """One generator a row, all with the same weights."""
-    plain = architecture.build(class_token_scales=()).requires_grad_(False).to(var.head.weight.device)
+def fast_generators(options: argparse.Namespace, device: torch.device) -> dict[str, VARGenerator | PlainGenerator]:
+    """The three rows of the paper's Table 9, with the same weights."""
+    vqvae, var = models(options, device)
+    plain = VARArchitecture(depth=options.depth).build(class_token_scales=()).requires_grad_(False)
     own = plain.state_dict()
     plain.load_state_dict({name: value for name, value in var.state_dict().items() if name in own}, assign=True)
 
@@ -113,18 +130,23 @@ def _generators(
             vqvae,
             model,
             amplification=amplification,
-            dtype=dtype,
-            compile=compile_,
-            decode_batch_size=decode_batch_size,
+            dtype=PRECISIONS[options.precision],
+            compile=options.compile,
+            decode_batch_size=options.decode_batch_size,
         )
 
-    amplified = fast(var, Amplification())
-    return {
-        PLAIN: fast(plain, None),
-        CLASS_TOKENS: fast(var, None),
-        AMPLIFIED: amplified,
-        BASELINE: PlainGenerator(vqvae, var, Sampling(), amplified.schedule),
-    }
+    return {PLAIN: fast(plain.to(device), None), CLASS_TOKENS: fast(var, None), AMPLIFIED: fast(var, Amplification())}
+
+
+def baseline(options: argparse.Namespace, device: torch.device) -> PlainGenerator:
+    """The plainly written reference, amplified."""
+    vqvae, var = models(options, device)
+    schedule = Amplification().schedule(var.scales, var.depth, var.class_token_scales)
+    return PlainGenerator(vqvae, var, Sampling(), schedule)
+
+
+def _baseline_batches(options: argparse.Namespace, device: torch.device, batch: int) -> Batches:
+    return Batches(baseline(options, device), batch)
 
 
 def _notes(groups: Sequence[Group]) -> list[str]:
@@ -133,7 +155,8 @@ def _notes(groups: Sequence[Group]) -> list[str]:
         rows = {timing.candidate.name: timing for timing in group.timings}
         cost = 100 * (rows[AMPLIFIED].ratio_to(rows[PLAIN]) - 1)
         notes.append(f"{group.title}: amplified generation against plain VAR: {cost:+.1f} % time.")
-        if BASELINE in rows:
-            speed = rows[BASELINE].ratio_to(rows[AMPLIFIED])
-            notes.append(f"{group.title}: it is {speed:.2f} × as fast as the baseline.")
+        for name in (BASELINE, BASELINE_KEPT):
+            if name in rows:
+                speed = rows[name].ratio_to(rows[AMPLIFIED])
+                notes.append(f"{group.title}: it is {speed:.2f} × as fast as: {name}.")
     return notes

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy")
+PACKAGES = ("torchvision", "lightning", "timm", "numpy")
 _CPU_INFO = Path("/proc/cpuinfo")
 MATMUL_SIDE = {"cpu": 2048, "cuda": 8192}
 
@@ -22,7 +22,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {"torch": torch.__version__} | {package: version(package) for package in PACKAGES},
     }
 
 

@@ -23,12 +23,14 @@ class Candidate:
         run: Does the work once; its result is dropped.
         work: Units of work in one run, e.g. images.
         flops: Floating-point operations of one run (a multiplication and an addition are two); None is unknown.
+        peak_bytes: Tells the highest memory of the last run, where it was not in this process.
     """
 
     name: str
     run: Callable[[], object]
     work: int = 1
     flops: float | None = None
+    peak_bytes: Callable[[], int | None] | None = None
 
 
 @dataclass
@@ -117,30 +119,33 @@ def time_candidates(
     for repeat in range(repeats):
         turn = repeat % len(timings)
         for timing in timings[turn:] + timings[:turn]:
-            _reset_peak(device)
+            reset_peak_memory(device)
             timing.seconds.append(_seconds(timing.candidate, device))
-            peak = _peak(device)
+            elsewhere = timing.candidate.peak_bytes
+            peak = peak_memory(device) if elsewhere is None else elsewhere()
             timing.peak_bytes = peak if timing.peak_bytes is None or peak is None else max(timing.peak_bytes, peak)
     return timings
 
 
 def _seconds(candidate: Candidate, device: torch.device) -> float:
     gc.collect()
-    _wait(device)
+    wait_for(device)
     start = time.perf_counter()
     result = candidate.run()
-    _wait(device)
+    wait_for(device)
     seconds = time.perf_counter() - start
     del result
     return seconds
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _reset_peak(device: torch.device) -> None:
+def reset_peak_memory(device: torch.device) -> None:
+    """Start the high-water mark of memory anew."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _CLEAR_REFS.exists():
@@ -150,7 +155,8 @@ def _reset_peak(device: torch.device) -> None:
             return  # not allowed in this container: the mark is then that of the whole process
 
 
-def _peak(device: torch.device) -> int | None:
+def peak_memory(device: torch.device) -> int | None:
+    """Highest memory since the mark was reset, in bytes: allocator on CUDA, resident process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if not _STATUS.exists():

@@ -69,6 +69,18 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
         """Keep the place for the next training loader; Lightning asks for that one afterwards."""
         self._place = state_dict.get("train_loader")
 
+    def take_over_place(self, checkpoint: dict[str, Any]) -> None:
+        """Go on where another data module was: images from tokens, or tokens from images, of the same seed.
+
+        Lightning files a data module's state under the name of its class, and would start the epoch anew in silence.
+
+        Args:
+            checkpoint: Being loaded; the other's place is entered under this one's name, unless it has a place of ours.
+        """
+        places = [value for value in checkpoint.values() if isinstance(value, dict) and "train_loader" in value]
+        if places:
+            checkpoint.setdefault(type(self).__qualname__, places[0])
+
     def _evaluation(self, samples: Samples[Batch]) -> EvaluationLoader[Batch]:
         return EvaluationLoader(samples, self.batch_size, self._rank, self._world_size, self.num_workers)
 

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from hieramp_lit.callbacks.export_weights import ExportWeights
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
+from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.token_data import TokenDataModule
 from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
 from hieramp_lit.metrics.tuning import TuningMetrics
@@ -129,6 +130,7 @@ class ClassTokenTuning(LightningModule):
         self.export = ExportWeights(export, part="var") if export is not None else None
         self.seed = seed
         self.batches_seen = 0
+        self._fed_by: object = None
         self.train_metrics = TuningMetrics(self.var.scales)
         self.val_metrics = TuningMetrics(self.var.scales)
 
@@ -143,9 +145,9 @@ class ClassTokenTuning(LightningModule):
             ValueError: For weights in half precision, or a cache that another tokenizer made.
         """
         refuse_half_weights(self.trainer)
-        data = self._data()
-        if isinstance(data, TokenDataModule):
-            self.tokenizer.check_cache(data.cache)
+        self._fed_by = self._data()
+        if isinstance(self._fed_by, TokenDataModule):
+            self.tokenizer.check_cache(self._fed_by.cache)
         else:
             self.tokenizer.load_encoder()
 
@@ -266,6 +268,8 @@ class ClassTokenTuning(LightningModule):
         own = {f"{FROZEN}{name}": value for name, value in self.tokenizer.state_dict().items()}
         checkpoint["state_dict"] = {**checkpoint["state_dict"], **own}
         self.batches_seen = int(checkpoint["batches_seen"])
+        if isinstance(self._fed_by, SampledDataModule):
+            self._fed_by.take_over_place(checkpoint)
 
     def _tokens(self, batch: ImageBatch | TokenBatch) -> Tensor:
         return batch.tokens if isinstance(batch, TokenBatch) else self.tokenizer.encode(batch.image)

@@ -186,6 +186,11 @@ class TestRefusals:
         assert stop.value.code == 2
         assert "return_predictions" in capsys.readouterr().err
 
+    def test_tokenize_runs_no_other_task(self, config: str) -> None:
+        with pytest.raises(ValueError, match=r"`hieramp tokenize` runs the task Tokenization.*Knob"):
+            main(["tokenize", "--config", config])
+        assert not Knob.seen
+
     def test_predictions_are_not_kept(self, config: str) -> None:
         main(["predict", "--config", config])
         assert [(stage, kept) for stage, *_, kept in Knob.seen] == [("predict", False)]

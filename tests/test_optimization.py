@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hieramp_lit.optimization import lin0, scaled_learning_rate, weight_decay_groups
+from hieramp_lit.optimization import adamw, lin0, scaled_learning_rate, weight_decay_groups
 
 
 def test_lin0_at_values_computed_by_hand():
@@ -64,3 +64,54 @@ def test_an_empty_group_is_left_out_and_nothing_trainable_is_an_error():
     net.requires_grad_(False)
     with pytest.raises(ValueError, match=r"model\.trainable"):
         weight_decay_groups(net.named_parameters(), set(), 0.1)
+
+
+class TestFusedAdamW:
+    """A step in one pass over the memory is the step of the textbook."""
+
+    @staticmethod
+    def network() -> nn.Sequential:
+        torch.manual_seed(3)
+        return nn.Sequential(nn.Linear(7, 9), nn.GELU(), nn.Linear(9, 2))
+
+    @staticmethod
+    def steps(network: nn.Sequential, optimizer: torch.optim.Optimizer, numbers: range) -> None:
+        for number in numbers:
+            optimizer.zero_grad()
+            batch = torch.randn(5, 7, generator=torch.Generator().manual_seed(number))
+            network(batch).square().sum().backward()
+            optimizer.step()
+
+    @classmethod
+    def trained(cls, fused: bool, steps: int = 30) -> tuple[nn.Sequential, torch.optim.AdamW]:
+        network = cls.network()
+        groups = weight_decay_groups(network.named_parameters(), {"0.bias", "2.bias"}, 0.1)
+        optimizer = adamw(groups, lr=0.01, betas=(0.9, 0.95), fused=fused)
+        cls.steps(network, optimizer, range(steps))
+        return network, optimizer
+
+    def test_equals_the_plain_one_up_to_rounding(self) -> None:
+        (ours, optimizer), (theirs, plain) = self.trained(True), self.trained(False)
+        assert optimizer.defaults["fused"]
+        assert not plain.defaults["fused"]
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("first", [True, False])
+    @pytest.mark.parametrize("second", [True, False])
+    def test_goes_on_from_a_saved_state(self, first: bool, second: bool) -> None:
+        whole, _ = self.trained(second)
+        network, optimizer = self.trained(first, steps=12)
+        groups = weight_decay_groups(network.named_parameters(), {"0.bias", "2.bias"}, 0.1)
+        resumed = adamw(groups, lr=0.01, betas=(0.9, 0.95), fused=second)
+        resumed.load_state_dict(optimizer.state_dict())
+        self.steps(network, resumed, range(12, 30))
+        for a, b in zip(network.parameters(), whole.parameters(), strict=True):
+            if first == second:
+                assert torch.equal(a, b)
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+    def test_is_not_asked_of_devices_where_it_is_not_tested(self) -> None:
+        with torch.device("meta"):
+            network = nn.Linear(2, 2)
+        assert adamw([{"params": list(network.parameters())}], 0.1, (0.9, 0.95)).defaults["fused"] is None

@@ -132,6 +132,40 @@ def test_the_tokenizer_of_a_task_is_frozen(tmp_path):
     assert not any(p.requires_grad for p in vqvae.parameters())
 
 
+@pytest.mark.parametrize("num_phi", [1, 2, 4])
+def test_the_quantizer_alone_is_that_of_the_whole_tokenizer(tmp_path, num_phi):
+    scales = Scales((1, 2, 3))
+    architecture = VQVAEArchitecture(8, 4, 32, (1, 2), 1, num_phi)
+    save(tmp_path / "vqvae.pth", architecture.build(scales).state_dict())
+    tokenizer = Tokenizer(str(tmp_path / "vqvae.pth"))
+    whole, alone = tokenizer.load(scales), tokenizer.load_quantizer(scales)
+    assert not any(p.requires_grad for p in alone.parameters())
+    assert not alone.training
+    theirs = {name: t for name, t in whole.state_dict().items() if name.startswith("quantize.")}
+    assert list(theirs) == [f"quantize.{name}" for name in alone.state_dict()]
+    assert all(torch.equal(t, alone.state_dict()[name.removeprefix("quantize.")]) for name, t in theirs.items())
+    tokens = torch.randint(8, (2, scales.total), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(alone.teacher_input(tokens), whole.teacher_input(tokens))
+    assert tokenizer.load_quantizer(Scales((1, 3))).ema_vocab_hit_SV.shape == (2, 8)
+
+
+def test_what_is_no_tokenizer_has_no_quantizer(tmp_path):
+    save(tmp_path / "var.pth", SMALL.build().state_dict())
+    with pytest.raises(ValueError, match=r"model\.tokenizer\.checkpoint: .* is not a tokenizer .* but a VAR"):
+        Tokenizer(str(tmp_path / "var.pth")).load_quantizer(Scales((1, 2)))
+    tensors = SMALL_VQVAE.build(Scales((1, 2))).state_dict()
+    part = {name: t for name, t in tensors.items() if "qresi_ls" not in name}
+    save(tmp_path / "part.pth", part)
+    with pytest.raises(ValueError, match=r"no whole tokenizer.*qresi_ls"):
+        Tokenizer(str(tmp_path / "part.pth")).load_quantizer(Scales((1, 2)))
+
+
+def test_a_quantizer_of_another_codebook_is_refused():
+    quantizer = VQVAEArchitecture(16, 4, 32, (1, 2), 1).build(Scales((1, 2))).quantize
+    with pytest.raises(ValueError, match=r"do not belong together"):
+        check_pair(quantizer, SMALL.build())
+
+
 def test_without_l2_norm_the_number_of_heads_must_be_given(tmp_path):
     architecture = VARArchitecture((1, 2), 8, 4, 2, 128, 4, 3, attn_l2_norm=False)
     var = architecture.build().eval()

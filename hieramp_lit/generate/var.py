@@ -20,6 +20,7 @@ from hieramp_lit.generate.streams import token_uniforms
 from hieramp_lit.generate.workspace import Workspace
 from hieramp_lit.var import VAR, VQVAE, Sampling, check_pair, draw, filtered_weights, guide, var_in, vqvae_in
 from hieramp_lit.var.block import Block
+from hieramp_lit.var.packed import can_pack
 from hieramp_lit.var.transformer import RunBlock
 
 
@@ -27,7 +28,8 @@ class VARGenerator(nn.Module):
     """Generator of VAR with optional class tokens and amplification (HIERAMP, Sec. 3.4).
 
     Args:
-        vqvae: Tokenizer; its decoder makes the image. It and `var` stay as they are.
+        vqvae: Tokenizer; its decoder makes the image. It and `var` stay as they are; their weights are taken as they
+            are now.
         var: Transformer on that tokenizer's tokens.
         sampling: Guidance and filtering.
         amplification: What to amplify; None for the plain sampler.
@@ -65,6 +67,8 @@ class VARGenerator(nn.Module):
             self.schedule = amplification.schedule(var.scales, var.depth, var.class_token_scales)
         self.weights = dict(weights or {})
         self.decode_batch_size = decode_batch_size
+        self._packed = False
+        self._ready: tuple[Hashable, Workspace, Callable[[], None]] | None = None
         self.execute(dtype, compile)
 
     @property
@@ -81,19 +85,22 @@ class VARGenerator(nn.Module):
         """Choose precision and execution, see the arguments of the class; before the first image.
 
         Raises:
-            ValueError: If a value is impossible, or the weights were rounded to another precision before.
+            ValueError: If a value is impossible, or the weights were rounded to another precision or used before.
         """
         if dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise ValueError(f"dtype={dtype}: blocks and decoder compute in float32, bfloat16 or float16.")
         if self.dtype not in (torch.float32, dtype):
             raise ValueError(f"dtype={dtype}: the weights were rounded to {self.dtype} before. Load them again.")
         check_compile(compile)
-        self.compile_mode = compile
+        if self._ready is not None:
+            if (dtype, compile) != (self.dtype, self.compile_mode):
+                raise ValueError("This generator has made images already: make another one to execute it otherwise.")
+            return
+        self.compile_mode: Compile = compile
         self.var = var_in(self.var, dtype)
         self.vqvae = vqvae_in(self.vqvae, dtype)
         self._run_block: RunBlock = compiled(Block.forward_scale, compile)
         self._decode_features = compiled(self.vqvae.decode_features, compile)
-        self._ready: tuple[Hashable, Workspace, Callable[[], None]] | None = None
 
     def identity(self) -> dict[str, Any]:
         """Weights' SHA-256, sampling, the schedule (None when nothing is amplified), blocks of the maps."""
@@ -177,6 +184,9 @@ class VARGenerator(nn.Module):
         kind = (batch, record_saliency, self.var.head.weight.device)
         if self._ready is None or self._ready[0] != kind:
             self._ready = None  # frees the memory of the former kind first
+            if not self._packed and self.compile_mode == "none" and can_pack(kind[2], self.dtype):
+                self.var.pack()  # now, because the model may have been moved since it was made
+                self._packed = True
             amplifier = Amplifier(self.schedule, self.var.class_token_scales if record_saliency else ())
             workspace = Workspace(self.var, batch, amplifier)
             sample: Callable[[], None] = partial(self._sample, workspace)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hieramp_lit.var.class_tokens import QueryPart
+from hieramp_lit.var.packed import PackedLinear
 
 
 class Emphasis(NamedTuple):
@@ -78,6 +79,12 @@ class SelfAttention(nn.Module):
         self.v_bias = nn.Parameter(torch.zeros(embed_dim))
         self.register_buffer("zero_k_bias", torch.zeros(embed_dim))
         self.proj = nn.Linear(embed_dim, embed_dim)
+        self._packed: tuple[PackedLinear, PackedLinear] | None = None
+
+    def pack(self) -> None:
+        """Take packed copies of the matrices, see `packed`; from now on this module is for generating only."""
+        bias = torch.cat([self.q_bias, self.zero_k_bias, self.v_bias])
+        self._packed = PackedLinear(self.mat_qkv.weight, bias), PackedLinear(self.proj.weight, self.proj.bias)
 
     def forward(self, x_BSC: Tensor, mask_SS: Tensor, parts: Sequence[QueryPart]) -> Tensor:
         """Attend over the whole teacher-forced sequence, part by part: keys that no query of a part sees cost nothing.
@@ -163,16 +170,20 @@ class SelfAttention(nn.Module):
 
     def _project(self, x_BSC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         B, S, _ = x_BSC.shape
-        bias = torch.cat([self.q_bias, self.zero_k_bias, self.v_bias])
-        qkv = F.linear(x_BSC, self.mat_qkv.weight, bias).view(B, S, 3, self.num_heads, self.head_dim)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        if self._packed is not None:
+            qkv = self._packed[0](x_BSC)
+        else:
+            bias = torch.cat([self.q_bias, self.zero_k_bias, self.v_bias])
+            qkv = F.linear(x_BSC, self.mat_qkv.weight, bias)
+        q, k, v = qkv.view(B, S, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         if self.l2_norm:
             q = _unit(q, self.scale_mul_1H11.clamp_max(self.MAX_LOG_SCALE).exp())
             k = _unit(k, 1.0)
         return q, k, v
 
     def _merge(self, y_BHSD: Tensor) -> Tensor:
-        y: Tensor = self.proj(y_BHSD.transpose(1, 2).flatten(2))
+        y_BSC = y_BHSD.transpose(1, 2).flatten(2)
+        y: Tensor = self.proj(y_BSC) if self._packed is None else self._packed[1](y_BSC)
         return y
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from hieramp_lit.var.attention import Hook, KeyValueCache, SelfAttention
 from hieramp_lit.var.class_tokens import QueryPart
+from hieramp_lit.var.packed import PackedLinear
 
 NUM_MODULATIONS = 6
 """γ1 γ2 s1 s2 b1 b2: gains of the two branches, scales and shifts of their norms."""
@@ -44,9 +45,17 @@ class FeedForward(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(embed_dim, 4 * embed_dim)
         self.fc2 = nn.Linear(4 * embed_dim, embed_dim)
+        self._packed: tuple[PackedLinear, PackedLinear] | None = None
+
+    def pack(self) -> None:
+        """Take packed copies of the matrices, see `packed`; from now on this module is for generating only."""
+        first = PackedLinear(self.fc1.weight, self.fc1.bias, gelu=True)
+        self._packed = first, PackedLinear(self.fc2.weight, self.fc2.bias)
 
     def forward(self, x_BSC: Tensor) -> Tensor:
         """Keep the shape ``(B, S, C)``."""
+        if self._packed is not None:
+            return self._packed[1](self._packed[0](x_BSC))
         y: Tensor = self.fc2(F.gelu(self.fc1(x_BSC), approximate="tanh"))
         return y
 

@@ -21,8 +21,8 @@ KEPT = ("scale_mul_1H11", "ada_gss")
 
 
 def var_in(var: VAR, dtype: torch.dtype) -> VAR:
-    """A VAR whose blocks compute in `dtype`; it shares all that stays with the original. The same, for float32."""
-    return var if dtype == torch.float32 else _cast_copy(var, VAR_IN_HALF, dtype)
+    """A VAR whose blocks compute in `dtype`; another module that shares all tensors that stay with the original."""
+    return _cast_copy(var, VAR_IN_HALF if dtype != torch.float32 else (), dtype)
 
 
 def vqvae_in(vqvae: VQVAE, dtype: torch.dtype) -> VQVAE:
@@ -36,7 +36,7 @@ def _cast_copy(module: Module, prefixes: Collection[str], dtype: torch.dtype) ->
     memo: dict[int, Tensor] = {}
     for name, tensor in tensors.items():
         memo[id(tensor)] = tensor
-        if name.startswith(tuple(prefixes)) and not name.endswith(KEPT):
+        if prefixes and name.startswith(tuple(prefixes)) and not name.endswith(KEPT):
             cast = tensor.detach().to(dtype)
             if cast.ndim == 4:
                 cast = cast.contiguous(memory_format=torch.channels_last)

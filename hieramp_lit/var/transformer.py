@@ -16,6 +16,7 @@ from hieramp_lit.var.attention import Hook, KeyValueCache
 from hieramp_lit.var.block import NUM_MODULATIONS, Block, HeadNorm, modulate, modulation_layer
 from hieramp_lit.var.class_tokens import check_class_token_scales, query_parts, sequence_layout, visibility
 from hieramp_lit.var.initialization import initialize
+from hieramp_lit.var.packed import PackedLinear
 from hieramp_lit.var.scales import Scales
 
 ClassHead = Literal["shared", "per_scale"]
@@ -124,6 +125,7 @@ class VAR(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.head_nm = HeadNorm(embed_dim)
         self.head = nn.Linear(embed_dim, vocab_size)
+        self._packed_head: PackedLinear | None = None
         self.cls_tokens = nn.ParameterDict(
             {str(k): nn.Parameter(torch.empty(1, 1, embed_dim)) for k in self.class_token_scales}
         )
@@ -142,6 +144,13 @@ class VAR(nn.Module):
         self.query_parts = query_parts(scales, self.class_token_scales)
         self.register_buffer("drop_path_rates", torch.linspace(0, rate, depth), persistent=False)
         self.init_weights(adaln_gamma=adaln_gamma)
+
+    def pack(self) -> None:
+        """Take packed copies of the matrices, see `packed`; from now on this module is for generating only."""
+        for block in self._blocks():
+            block.attn.pack()
+            block.ffn.pack()
+        self._packed_head = PackedLinear(self.head.weight, self.head.bias)
 
     def init_weights(self, generator: torch.Generator | None = None, adaln_gamma: float = 1e-3) -> None:
         """Initialize for training from scratch, see `initialize`; None draws from torch's own generator."""
@@ -297,10 +306,9 @@ class VAR(nn.Module):
     def _token_logits(self, x_BLC: Tensor, condition: Condition) -> Tensor:
         """The head computes in float32 under any autocast."""
         with torch.autocast(x_BLC.device.type, enabled=False):
-            y: Tensor = self.head(
-                self.head_nm(x_BLC.float(), condition.head.float()).to(self.head.weight.dtype)
-            ).float()
-        return y
+            normed_BLC = self.head_nm(x_BLC.float(), condition.head.float()).to(self.head.weight.dtype)
+            y: Tensor = self.head(normed_BLC) if self._packed_head is None else self._packed_head(normed_BLC)
+        return y.float()
 
     def _class_logits(self, attended_BKC: Tensor) -> Tensor:
         """Classify the class tokens by the last block's attention output, in float32 (reference §3)."""

@@ -8,6 +8,7 @@ from hieramp_lit.bench import PlainGenerator
 from hieramp_lit.generate import Generator, Sampling, VARGenerator, to_uint8
 from hieramp_lit.generate.streams import token_uniforms
 from hieramp_lit.var import VQVAEArchitecture, draw, filtered_weights, guide, load_var, load_vqvae
+from hieramp_lit.var.packed import can_pack
 from tests.golden.models import NAMES, build_generator, build_var, build_vqvae, golden
 
 LABELS, INDICES = torch.tensor([0, 3, 9]), torch.tensor([0, 5, 1])
@@ -225,6 +226,36 @@ def test_batches_of_other_sizes_and_kinds_in_between_change_nothing():
         assert torch.equal(result.tokens, kept[0])
         assert torch.equal(result.f_hat, kept[1])
         assert all(torch.equal(result.saliency[place], kept[2][place]) for place in kept[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_packed_matrices_draw_the_same_tokens_and_leave_the_given_model_alone(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    vqvae, var = build_vqvae("var_tiny"), build_var("var_tiny")
+
+    def tokens() -> torch.Tensor:
+        generator = VARGenerator(vqvae, var, Sampling(top_k=50), Amplification(beta=2.0, blocks=[-1]), dtype=dtype)
+        drawn = generator.generate(LABELS, INDICES, seed=0).tokens
+        assert (generator.var._packed_head is not None) == can_pack(torch.device("cpu"), dtype) == packing
+        return drawn
+
+    packing = can_pack(torch.device("cpu"), dtype)
+    packed = tokens()
+    assert var._packed_head is None
+    assert all(block.attn._packed is None and block.ffn._packed is None for block in var.blocks)
+    monkeypatch.setattr("hieramp_lit.generate.var.can_pack", lambda *_: False)
+    monkeypatch.setattr("tests.generate.test_var_generator.can_pack", lambda *_: False)
+    packing = False
+    assert (tokens() == packed).float().mean() > (0.999 if dtype == torch.float32 else 0.8)
+
+
+def test_a_generator_that_has_made_images_is_not_executed_otherwise():
+    generator = build_generator(None)
+    generator.generate(LABELS, INDICES, seed=0)
+    generator.execute(torch.float32)  # as it is
+    with pytest.raises(ValueError, match="has made images already"):
+        generator.execute(torch.bfloat16)
 
 
 def test_decoding_in_parts_is_decoding():

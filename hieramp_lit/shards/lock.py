@@ -54,6 +54,8 @@ class FolderLock:
                     "other command writes to it.",
                     stacklevel=2,
                 )
+        # A worker process of a data loader outlives a killed rank by seconds, and must not hold the folder meanwhile.
+        os.register_at_fork(after_in_child=self._close)
 
     def release(self) -> None:
         """Let go, and remove the file unless another rank still holds it. Harmless when called twice."""

@@ -2,6 +2,7 @@ import errno
 import fcntl
 import os
 import platform
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,24 @@ from hieramp_lit.shards.lock import FolderLock
 
 lock = FolderLock(Path(sys.argv[1]), first=sys.argv[2] == "0")
 sys.stdout.write("held\\n")
+sys.stdout.flush()
+sys.stdin.read()
+lock.release()
+"""
+
+FORK = """
+import os
+import sys
+import time
+from pathlib import Path
+from hieramp_lit.shards.lock import FolderLock
+
+lock = FolderLock(Path(sys.argv[1]), first=True)
+worker = os.fork()
+if worker == 0:
+    time.sleep(60)
+    os._exit(0)
+sys.stdout.write(f"{worker}\\n")
 sys.stdout.flush()
 sys.stdin.read()
 lock.release()
@@ -96,6 +115,24 @@ def test_kill_9_lets_go(tmp_path: Path) -> None:
     lock = FolderLock(tmp_path, first=True)
     assert (tmp_path / ".lock").read_text() == f"process {os.getpid()} on {platform.node()}"
     lock.release()
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_worker_process_that_lives_on_holds_nothing(tmp_path: Path, killed: bool) -> None:
+    rank = start(FORK, tmp_path)
+    assert rank.stdout is not None
+    assert rank.stdin is not None
+    worker = int(rank.stdout.readline())
+    with pytest.raises(ShardError, match=f"process {rank.pid} on"):
+        FolderLock(tmp_path, first=True)
+    if killed:
+        rank.kill()
+    rank.stdin.close()
+    rank.wait()
+    FolderLock(tmp_path, first=True).release()
+    os.kill(worker, signal.SIGKILL)  # it was there all the time
+    rank.stdout.close()
     assert files(tmp_path) == []
 
 

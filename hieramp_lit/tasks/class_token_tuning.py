@@ -1,6 +1,6 @@
 """Tuning VAR: class tokens onto trained weights, everything from scratch, or plain VAR.
 
-Legend: ``B`` batch · ``L`` tokens of all scales.
+Legend: ``B`` batch · ``L`` tokens of all scales · ``l₀`` tokens of the first scale · ``c`` latent channels.
 """
 
 from typing import Any, Literal
@@ -195,27 +195,35 @@ class ClassTokenTuning(LightningModule):
             )
 
     def losses(self, batch: ImageBatch | TokenBatch) -> dict[str, Tensor]:
-        """Losses of a training batch, some of its labels dropped; moves the random streams and feeds the metrics.
+        """Losses of a training batch: tokens and transformer input, then `transformer_losses`."""
+        tokens_BL = self._tokens(batch)
+        return self.transformer_losses(tokens_BL, self.tokenizer.teacher_input(tokens_BL), batch.label)
+
+    def transformer_losses(self, tokens_BL: Tensor, teacher_input_BLc: Tensor, label_B: Tensor) -> dict[str, Tensor]:
+        """Losses under labels of which some are dropped; moves the random streams and feeds the metrics.
+
+        Args:
+            tokens_BL: True tokens, int64.
+            teacher_input_BLc: Their `FrozenTokenizer.teacher_input`.
+            label_B: Class rows, int64.
 
         Returns:
             ``loss``, what is to be minimized, and its parts ``token_loss`` and, with class tokens, ``class_loss``.
         """
         place = (self.seed, self.batches_seen, self.global_rank)
         self.batches_seen += 1
-        draws_B = torch.rand(len(batch.label), generator=stream("label_dropout", *place))
-        dropped_B = (draws_B < self.label_dropout).to(batch.label.device, non_blocking=True)
-        condition_B = batch.label.masked_fill(dropped_B, self.var.num_classes)
-        tokens_BL = self._tokens(batch)
-        teacher_input_BLc = self.tokenizer.teacher_input(tokens_BL)
+        draws_B = torch.rand(len(label_B), generator=stream("label_dropout", *place))
+        dropped_B = (draws_B < self.label_dropout).to(label_B.device, non_blocking=True)
+        condition_B = label_B.masked_fill(dropped_B, self.var.num_classes)
         output = self.var(condition_B, teacher_input_BLc, stream("drop_path", *place), self.checkpointing)
 
         loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
         self.train_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
         losses = {"loss": loss_BL.mean(), "token_loss": loss_BL.mean()}
         if output.class_logits is not None:
-            losses["class_loss"] = class_token_cross_entropy(output.class_logits, batch.label).mean()
+            losses["class_loss"] = class_token_cross_entropy(output.class_logits, label_B).mean()
             losses["loss"] = losses["token_loss"] + self.cls_weight * losses["class_loss"]
-            self.train_metrics.update_classes(output.class_logits, batch.label)
+            self.train_metrics.update_classes(output.class_logits, label_B)
         return losses
 
     def training_step(self, batch: ImageBatch | TokenBatch, batch_idx: int) -> Tensor:

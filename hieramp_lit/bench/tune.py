@@ -6,8 +6,7 @@ memory, so that reading and decoding files is left out, which favours them; toke
 
 import argparse
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -88,19 +87,27 @@ class Steps:
 
     Args:
         task: What learns; its encoder is loaded if images come.
+        optimizer: From `make_optimizer`.
         source: `TRANSFORMER`, `TOKENS` or `IMAGES`.
         cache: Folder of tokens.
         batch_size: Images a step.
         dtype: Of autocast; float32 is none.
     """
 
-    def __init__(self, task: ClassTokenTuning, source: str, cache: str, batch_size: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        task: ClassTokenTuning,
+        optimizer: torch.optim.Optimizer,
+        source: str,
+        cache: str,
+        batch_size: int,
+        dtype: torch.dtype,
+    ) -> None:
         self.task = task
         self._device = task.var.head.weight.device
         self._dtype = dtype
-        groups = weight_decay_groups(task.var.named_parameters(), task.var.no_weight_decay(), task.weight_decay)
-        self._optimizer = adamw(groups, lr=1e-4, betas=task.betas)
-        self._learning = [parameter for group in groups for parameter in group["params"]]
+        self._optimizer = optimizer
+        self._learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._batches: Iterator[ImageBatch | TokenBatch] = _tokens(cache, batch_size)
         self._ready: tuple[Tensor, Tensor, Tensor] | None = None
         if source == IMAGES:
@@ -126,20 +133,6 @@ class Steps:
         return type(batch)(*(part.to(self._device, non_blocking=True) for part in batch))
 
 
-def steps_from_images(
-    trainable: Trainable,
-    options: argparse.Namespace,
-    batch_size: int,
-    device: torch.device,
-    tokenizer: Tokenizer,
-    cache: str,
-) -> Steps:
-    """Steps with a task of their own, for a process of its own."""
-    return Steps(
-        make_task(trainable, options, device, tokenizer), IMAGES, cache, batch_size, PRECISIONS[options.precision]
-    )
-
-
 def _group(
     trainable: Trainable,
     options: argparse.Namespace,
@@ -148,23 +141,45 @@ def _group(
     tokenizer: Tokenizer,
     cache: str,
 ) -> Group:
-    """One table: what needs no encoder in this process, images in a process of their own, so that memory tells."""
+    """One table. All rows share weights and optimizer; memory is measured before, each row by itself."""
+    make = partial(_steps, trainable, options, batch_size, device, tokenizer, cache)
+    peaks = {source: _peak(partial(make, source), device) for source in (TOKENS, IMAGES)}
     task = make_task(trainable, options, device, tokenizer)
+    optimizer = make_optimizer(task)
     forward = batch_size * sequence_flops(task.var)
-    of_step = forward * ({"all": 3, "class_tokens": 2}[trainable] + options.checkpointing)
+    of_transformer = forward * ({"all": 3, "class_tokens": 2}[trainable] + options.checkpointing)
+    of_encoder = batch_size * _encoder_flops(options.ch)
     candidates = [
-        Candidate(source, Steps(task, source, cache, batch_size, PRECISIONS[options.precision]), flops=of_step)
-        for source in (TRANSFORMER, TOKENS)
-    ]
-    with ExitStack() as processes:
-        make = partial(steps_from_images, trainable, options, batch_size, device, tokenizer, cache)
-        process = processes.enter_context(OwnProcess(make, device))
-        of_images = of_step + batch_size * _encoder_flops(options.ch)
-        candidates.append(
-            Candidate(IMAGES, process, flops=of_images, peak_bytes=partial(getattr, process, "peak_bytes"))
+        Candidate(
+            source,
+            Steps(task, optimizer, source, cache, batch_size, PRECISIONS[options.precision]),
+            flops=of_transformer + of_encoder * (source == IMAGES),
+            peak_bytes=partial(peaks.get, source),
         )
-        timings = time_candidates(candidates, device, options.repeats, options.warmup)
-    return Group(f"trainable: {trainable}", timings)
+        for source in (TRANSFORMER, TOKENS, IMAGES)
+    ]
+    return Group(f"trainable: {trainable}", time_candidates(candidates, device, options.repeats, options.warmup))
+
+
+def _steps(
+    trainable: Trainable,
+    options: argparse.Namespace,
+    batch_size: int,
+    device: torch.device,
+    tokenizer: Tokenizer,
+    cache: str,
+    source: str,
+) -> Steps:
+    task = make_task(trainable, options, device, tokenizer)
+    return Steps(task, make_optimizer(task), source, cache, batch_size, PRECISIONS[options.precision])
+
+
+def _peak(make: Callable[[], Steps], device: torch.device) -> int | None:
+    """Highest memory of a step in a process that holds nothing else."""
+    with OwnProcess(make, device) as process:
+        for _ in range(2):  # the first one makes the task and the optimizer's state
+            process()
+        return process.peak_bytes
 
 
 def make_task(
@@ -179,6 +194,12 @@ def make_task(
         compile=options.compile,
     )
     return task.to(device)
+
+
+def make_optimizer(task: ClassTokenTuning) -> torch.optim.AdamW:
+    """The task's own, at a constant rate."""
+    groups = weight_decay_groups(task.var.named_parameters(), task.var.no_weight_decay(), task.weight_decay)
+    return adamw(groups, lr=1e-4, betas=task.betas)
 
 
 def _images(batch_size: int) -> Iterator[ImageBatch]:

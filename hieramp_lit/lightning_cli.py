@@ -4,7 +4,7 @@ import logging
 import netrc
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlparse
@@ -66,7 +66,7 @@ class HierampCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Record W&B runs on disk where no key is known, instead of asking for one or failing without a terminal."""
-        loggers = self.config[self.subcommand].trainer.logger
+        loggers = self._get(self.config, "trainer").logger
         for logger in loggers if isinstance(loggers, list) else [loggers]:
             named = getattr(logger, "class_path", "").rpartition(".")[2] == WandbLogger.__name__
             if named and "WANDB_MODE" not in os.environ and not _has_wandb_key():
@@ -93,7 +93,7 @@ class HierampCLI(LightningCLI):
         sweep over β through one checkpoint would be a constant. There is no public switch for it. Here ``--ckpt_path``
         resumes a fit and gives validate and test their weights, and predict refuses it.
         """
-        if self.config.subcommand == "predict" and self.config.predict.ckpt_path is not None:
+        if self.config.get("subcommand") == "predict" and self.config.predict.ckpt_path is not None:
             self.parser.error(
                 f"`predict` does not take --ckpt_path (got {self.config.predict.ckpt_path!r}): weights are an argument "
                 "of the model. Say --model.checkpoint FILE, in YAML `model.init_args.checkpoint: FILE`."
@@ -109,47 +109,68 @@ def run(args: ArgsType) -> None:
     Raises:
         ValueError: If Lightning finds that the parts of the configuration do not fit each other.
     """
-    header = [f"hieramp_lit=={__version__}", f"lightning=={lightning.__version__}"]
-    with _without_misleading_noise():
-        try:
-            HierampCLI(
-                LightningModule,
-                LightningDataModule,
-                trainer_class=HierampTrainer,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                # Optimizers are arguments of the tasks; Lightning's global --optimizer would replace them in silence.
-                auto_configure_optimizers=False,
-                seed_everything_default=0,
-                trainer_defaults={
-                    # Our data modules share out their work themselves; a sampler on top would drop most of it.
-                    "use_distributed_sampler": False,
-                    "logger": {"class_path": "hieramp_lit.callbacks.RunLogger"},
-                },
-                save_config_callback=RunConfigCallback,
-                save_config_kwargs={"save_to_log_dir": False},
-                parser_kwargs={
-                    "prog": "hieramp",
-                    "version": __version__,
-                    **{
-                        command: {
-                            "description": summary,
-                            "dump_header": header,
-                            "usage": f"hieramp {command} --config FILE.yaml [--model.KEY VALUE] [--data.KEY VALUE] …",
-                            "epilog": "`--model.help CLASS` and `--data.help CLASS` explain the arguments of one class."
-                            " `hieramp --help` lists all commands.",
-                        }
-                        for command, summary in LIGHTNING_COMMANDS.items()
-                    },
-                },
-                args=args,
-            )
-        except MisconfigurationException as error:
-            raise ValueError(f"Lightning refuses this configuration: {error}") from error
+    commands = {command: _parser_texts(command, summary) for command, summary in LIGHTNING_COMMANDS.items()}
+    with without_misleading_noise():
+        _cli(args, {"prog": "hieramp", "version": __version__, **commands}, run=True)
+
+
+def build(args: Sequence[str], command: str, summary: str) -> HierampCLI:
+    """Build everything that the configuration names, for a command that runs it by itself.
+
+    Call it, and run it, under `without_misleading_noise`.
+
+    Args:
+        args: Arguments after the command's name, as for ``hieramp fit``.
+        command: Its name, for messages.
+        summary: What it does, likewise.
+
+    Returns:
+        With `model`, `datamodule` and `trainer`.
+
+    Raises:
+        ValueError: As `run`.
+    """
+    return _cli(list(args), {"prog": f"hieramp {command}", **_parser_texts(command, summary)}, run=False)
+
+
+def _parser_texts(command: str, summary: str) -> dict[str, Any]:
+    return {
+        "description": summary,
+        "dump_header": [f"hieramp_lit=={__version__}", f"lightning=={lightning.__version__}"],
+        "usage": f"hieramp {command} --config FILE.yaml [--model.KEY VALUE] [--data.KEY VALUE] …",
+        "epilog": "`--model.help CLASS` and `--data.help CLASS` explain the arguments of one class."
+        " `hieramp --help` lists all commands.",
+    }
+
+
+def _cli(args: ArgsType, parser_kwargs: dict[str, Any], run: bool) -> HierampCLI:
+    try:
+        return HierampCLI(
+            LightningModule,
+            LightningDataModule,
+            trainer_class=HierampTrainer,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            # Optimizers are arguments of the tasks; Lightning's global --optimizer would replace them in silence.
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            trainer_defaults={
+                # Our data modules share out their work themselves; a sampler on top would drop most of it.
+                "use_distributed_sampler": False,
+                "logger": {"class_path": "hieramp_lit.callbacks.RunLogger"},
+            },
+            save_config_callback=RunConfigCallback,
+            save_config_kwargs={"save_to_log_dir": False},
+            parser_kwargs=parser_kwargs,
+            args=args,
+            run=run,
+        )
+    except MisconfigurationException as error:
+        raise ValueError(f"Lightning refuses this configuration: {error}") from error
 
 
 @contextmanager
-def _without_misleading_noise() -> Iterator[None]:
+def without_misleading_noise() -> Iterator[None]:
     """Hide, for one command, the messages of Lightning that mislead our users; everything else stays."""
 
     def is_no_advertisement(record: logging.LogRecord) -> bool:

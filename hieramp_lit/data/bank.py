@@ -97,10 +97,13 @@ class ImageBank:
         """
         if device.type == self.images.device.type:
             return self[index_B]
-        batch = ImageBank.empty((len(index_B), *self.images.shape[1:]), device)
-        for image, position in zip(batch.images, index_B.tolist(), strict=True):
+        image_BCHW = torch.empty((len(index_B), *self.images.shape[1:]), dtype=torch.uint8, device=device)
+        self._copy_to(image_BCHW, index_B)
+        return ImageBatch(image_BCHW, sent(self.labels[index_B], device))
+
+    def _copy_to(self, image_BCHW: Tensor, index_B: Tensor) -> None:
+        for image, position in zip(image_BCHW, index_B.tolist(), strict=True):
             image.copy_(self.images[position], non_blocking=True)
-        return ImageBatch(batch.images, sent(self.labels[index_B], device))
 
     def sha256(self) -> str:
         """Hex SHA-256 over shape, labels and pixels, in order."""

@@ -173,20 +173,22 @@ class RelabelTraining(StudentEvaluation):
         self._views = Views(self.augmentation, self.image_size, self.mix, self.mix_alpha)
         self.accuracy = ClassAccuracy(self.num_classes)
 
-    def adopt_teacher(self, other: "RelabelTraining") -> None:
-        """Take the teacher that another student was trained with, instead of loading and measuring it once more.
+    def adopt(self, teaching: Teaching) -> None:
+        """Take a teacher that another student on the same data was trained with: loaded already, and measured.
 
         Args:
-            other: Was trained on the same data.
+            teaching: The other task's `teaching`, after its fit.
 
         Raises:
-            ValueError: If what decides a teacher's answers differs between the two.
+            ValueError: If it is not the teacher that this task asks for, or sees images another way.
         """
-        for name in ("teacher", "mean", "std", "compilation"):
-            ours, theirs = getattr(self, name), getattr(other, name)
-            if ours != theirs:
-                raise ValueError(f"model.{name}: {ours} ≠ {theirs}; these students cannot share a teacher.")
-        self.teaching = other.teaching
+        seen = teaching.network_input
+        if teaching.teacher != self.teacher or self._seen_by(teaching.teacher) != (seen.mean, seen.std):
+            raise ValueError(
+                f"model.teacher={self.teacher} is not the teacher that is loaded, {teaching.teacher}, or model.mean or "
+                "model.std differs: these students cannot share it. Train them apart."
+            )
+        self.teaching = teaching
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with the protocol's two parameter groups, scheduled by epoch."""
@@ -244,7 +246,8 @@ class RelabelTraining(StudentEvaluation):
             update_batch_norm_twice=self.update_batch_norm_twice and self._has_batch_norm,
             dtype=cast(torch.dtype, self.dtype),
         )
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch.label))
+        seen = len(batch.label)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=seen, sync_dist=True)
         return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -283,8 +286,11 @@ class RelabelTraining(StudentEvaluation):
 
     def _load_teacher(self, teacher: Teacher, num_classes: int, image_size: int) -> Teaching:
         network, sha256 = teacher.load(num_classes, image_size)
-        made = self._speed_up(network, teacher.mean or self.mean, teacher.std or self.std)
-        return Teaching(teacher, network, sha256, made)
+        return Teaching(teacher, network, sha256, self._speed_up(network, *self._seen_by(teacher)))
+
+    def _seen_by(self, teacher: Teacher) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation that a teacher's images are normalized with."""
+        return tuple(teacher.mean or self.mean), tuple(teacher.std or self.std)
 
     def _speed_up(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> NetworkInput:
         """Lay a network's weights out as it is fastest, compile it if asked, and give the input that fits."""

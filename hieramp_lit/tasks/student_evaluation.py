@@ -82,7 +82,7 @@ class StudentEvaluation(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log accuracies and remember them."""
         accuracies = self.accuracy.compute()
-        self.log_dict({"val/top1": accuracies.top1, "val/top5": accuracies.top5}, prog_bar=True)
+        self.log_dict({"val/top1": accuracies.top1, "val/top5": accuracies.top5}, prog_bar=True, sync_dist=True)
         if self.fitting and not self.trainer.sanity_checking:
             self.progress.record(self.current_epoch + 1, accuracies)
 
@@ -101,9 +101,9 @@ class StudentEvaluation(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log accuracies, of each class too."""
         accuracies = self.accuracy.compute()
-        self.log_dict({"test/top1": accuracies.top1, "test/top5": accuracies.top5})
-        known = {f"test/class_{cls}": share for cls, share in enumerate(accuracies.per_class) if share is not None}
-        self.log_dict(known)
+        logged = {"test/top1": accuracies.top1, "test/top5": accuracies.top5}
+        logged |= {f"test/class_{cls}": share for cls, share in enumerate(accuracies.per_class) if share is not None}
+        self.log_dict(logged, sync_dist=True)
 
     def measure(self, network: nn.Module, network_input: NetworkInput, limit: int | float = 1.0) -> Accuracies:
         """Judge any network on the validation images, outside of the Trainer's loop but in its precision.

@@ -6,6 +6,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 from safetensors import safe_open
 
+from hieramp_lit.callbacks.student_results import sha256_of_images
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.files import sha256
 from hieramp_lit.metrics.accuracy import Accuracies, Evaluation
@@ -22,7 +23,7 @@ def digits_set(tmp_path_factory):
 
 def fit(folder, data, epochs=4, **options):
     ours = task(output=str(folder / "result.json"), **options)
-    quiet_trainer(folder, max_epochs=epochs, check_val_every_n_epoch=2).fit(ours, data)
+    quiet_trainer(folder, max_epochs=epochs, check_val_every_n_epoch=min(2, epochs)).fit(ours, data)
     return ours, results.read(folder)
 
 
@@ -91,6 +92,23 @@ def test_validation_sets_are_told_apart_by_their_hash(digits_set, tmp_path):
     assert first == again
     assert third["n"] == 270
     assert third["sha256"] != first["sha256"]
+
+
+@pytest.mark.parametrize("parts", [[[0, 1, 2, 3, 4]], [[0, 2, 4], [1, 3]], [[4, 3], [], [2, 1, 0]]])
+def test_the_hash_does_not_depend_on_how_images_are_dealt_out(parts):
+    digests = [bytes([number]) * 32 for number in range(5)]
+    whole = sha256_of_images([digests])
+    assert sha256_of_images([[digests[k] for k in part] for part in parts]) == whole
+    assert sha256_of_images([digests[:4]]) != whole
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_two_devices_judge_by_the_same_images_as_one(digits_set, tmp_path):
+    alone = fit(tmp_path / "one", digits_data(digits_set, batch_size=10), epochs=1)[1]
+    ours = task(output=str(tmp_path / "two" / "result.json"))
+    trainer = quiet_trainer(tmp_path / "two", max_epochs=1, devices=2, strategy="ddp_fork")
+    trainer.fit(ours, digits_data(digits_set, batch_size=5))
+    assert results.read(tmp_path / "two")["validation"] == alone["validation"]
 
 
 def test_a_teacher_trained_on_real_images_has_a_result_too(tmp_path):

@@ -53,7 +53,7 @@ def test_joining_a_list_lets_its_batches_go():
 
 
 @pytest.mark.parametrize("index", [[3], [7, 0, 7, 9]])
-def test_batches_for_another_device_hold_the_same_images(index, monkeypatch):
+def test_batches_for_another_device_hold_the_same_images(index):
     whole, index_B = bank(), torch.tensor(index)
     here = whole.gather(index_B, torch.device("cpu"))
     assert torch.equal(here.image, whole.images[index_B])
@@ -61,3 +61,6 @@ def test_batches_for_another_device_hold_the_same_images(index, monkeypatch):
     abroad = whole.gather(index_B, torch.device("meta"))
     assert abroad.image.shape == here.image.shape
     assert {abroad.image.device.type, abroad.label.device.type} == {"meta"}
+    copied = torch.zeros_like(here.image)
+    whole._copy_to(copied, index_B)  # how a GPU fetches them; this machine may have none
+    assert torch.equal(copied, here.image)

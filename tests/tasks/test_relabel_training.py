@@ -251,3 +251,73 @@ def test_labels_for_generators_are_refused(digits_set, tmp_path):
     data.validation.label = "row"
     with pytest.raises(ValueError, match=r"data\.validation\.label: cls"):
         quiet_trainer(tmp_path, max_epochs=1).fit(task(), data)
+
+
+def test_one_image_a_step_is_refused_where_batch_norm_would_see_it(digits_set, tmp_path):
+    with pytest.raises(ValueError, match=r"data\.batch_size"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(task(), digits_data(digits_set, batch_size=1))
+    quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=2).fit(
+        task(norm="instance"), digits_data(digits_set, batch_size=1)
+    )
+
+
+def test_an_epoch_with_one_image_left_over_trains_on_all(digits_set, tmp_path):
+    ours = task(student="convnet5_w4")  # its last maps have one pixel
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(ours, digits_data(digits_set, batch_size=19))
+    assert trainer.global_step == 1
+
+
+@pytest.mark.parametrize(("norm", "passes"), [("batch", 2), ("instance", 1)])
+def test_the_pass_for_batch_norm_runs_only_where_there_is_one(norm, passes, digits_set, tmp_path):
+    seen = []
+
+    class Count(Callback):
+        def on_train_start(self, trainer, pl_module):
+            pl_module.student.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0, callbacks=[Count()])
+    trainer.fit(task(norm=norm), digits_data(digits_set, batch_size=20))
+    assert seen == [False, True][-passes:]
+
+
+def test_the_teacher_labels_and_is_measured_in_the_trainers_precision(digits_set, tmp_path):
+    answers = []
+
+    class Watch(Callback):
+        def on_fit_start(self, trainer, pl_module):
+            network = pl_module.teaching.network
+            network.register_forward_hook(lambda module, args, answer: answers.append((answer.dtype, module.training)))
+
+    ours = task(teacher=random_teacher(tmp_path))
+    trainer = quiet_trainer(tmp_path, max_epochs=1, precision="bf16-mixed", limit_val_batches=0, callbacks=[Watch()])
+    trainer.fit(ours, digits_data(digits_set, batch_size=20))
+    assert answers == [(torch.bfloat16, False)] * 3  # two batches of validation images, one of training images
+    assert ours.student.classifier.weight.dtype == torch.float32
+
+
+def test_compiling_changes_no_name_and_reaches_both_networks(digits_set, tmp_path):
+    teacher = random_teacher(tmp_path)
+
+    def fit(**options):
+        ours = task(teacher=teacher, **options)
+        with torch.compiler.set_stance("force_eager"):
+            quiet_trainer(tmp_path, max_epochs=2).fit(ours, digits_data(digits_set))
+        return ours
+
+    plain, compiled = fit(), fit(compile="default")
+    assert list(compiled.student.state_dict()) == list(plain.student.state_dict())
+    for name, tensor in plain.student.state_dict().items():
+        assert torch.equal(tensor, compiled.student.state_dict()[name])
+    for ours, expected in ((plain, False), (compiled, True)):
+        for network in (ours.student, ours.teaching.network):
+            assert (network._compiled_call_impl is not None) is expected
+
+
+@pytest.mark.parametrize(("norm", "expected"), [("batch", True), ("instance", False)])
+def test_networks_are_trained_in_their_fastest_format(norm, expected, digits_set, tmp_path):
+    ours = task(norm=norm, teacher=random_teacher(tmp_path))
+    quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0).fit(ours, digits_data(digits_set))
+    weight = ours.student.layers["conv"][1].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) is expected
+    assert ours.teaching.network.layers["conv"][0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,10 +1,19 @@
 import logging
 
 import pytest
+import torch
 
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.metrics.accuracy import Accuracies
-from hieramp_lit.tasks.student_checks import asked_of_data, refuse_rows, warn_near_chance
+from hieramp_lit.students import create_student
+from hieramp_lit.tasks.student_checks import (
+    asked_of_data,
+    has_batch_norm,
+    refuse_rows,
+    refuse_single_image,
+    warn_near_chance,
+    warn_of_devices,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +43,25 @@ def test_data_that_labels_for_generators_is_refused():
     data.label = "row"
     with pytest.raises(ValueError, match=r"data\.label: cls"):
         refuse_rows(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "expected"),
+    [("convnet2", None, True), ("convnet2", "instance", False), ("resnet_ap10", None, False), ("resnet18", None, True),
+     ("timm/mobilenetv3_small_050", None, True), ("alexnet", None, False)],
+)  # fmt: skip
+def test_networks_with_batch_norm_are_known(name, norm, expected):
+    assert has_batch_norm(create_student(name, 10, 32, norm)) is expected
+
+
+def test_one_image_is_refused_with_the_ways_out():
+    refuse_single_image(torch.rand(2, 3, 4, 4), "convnet3")
+    with pytest.raises(ValueError, match=r"model\.student='convnet3'.*data\.batch_size.*model\.norm: instance"):
+        refuse_single_image(torch.rand(1, 3, 4, 4), "convnet3")
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_more_than_one_device_is_warned_of(devices, caplog):
+    with caplog.at_level(logging.WARNING, "hieramp_lit"):
+        warn_of_devices(devices)
+    assert bool(caplog.records) is (devices > 1)

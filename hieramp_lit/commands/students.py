@@ -1,0 +1,139 @@
+"""`hieramp students`: one student under several seeds, in one process, over one bank and one teacher."""
+
+import argparse
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lightning.pytorch import LightningDataModule
+from rich.console import Console
+
+from hieramp_lit.cli import COMMANDS
+from hieramp_lit.data import ShardDataModule
+from hieramp_lit.files import write_json, write_text
+from hieramp_lit.lightning_cli import HierampCLI, build, without_misleading_noise
+from hieramp_lit.report import aggregate, read, student_table
+from hieramp_lit.report.results import FILE, Result
+from hieramp_lit.tasks.relabel_training import RelabelTraining
+from hieramp_lit.tasks.student_series import StudentRun, fit_in_turn
+
+NAME = "students"
+CONFIG = "config.yaml"
+_MOST_SHOWN = 12
+
+
+def main(args: Sequence[str], prog: str) -> None:
+    """Run the command.
+
+    Args:
+        args: Arguments after the command's name.
+        prog: How the user called it, for the help text.
+
+    Raises:
+        ValueError: If the configuration trains no student, a seed comes twice, or the folder holds other students.
+    """
+    options, configuration = build_parser(prog).parse_known_args(args)
+    if len(set(options.seeds)) < len(options.seeds):
+        raise ValueError(f"--seeds {options.seeds}: a seed comes twice. Give each once.")
+    with without_misleading_noise():
+        results = train_students(configuration, options.seeds, options.out)
+    cell = aggregate(results)
+    write_json(options.out / FILE, cell)
+    console = Console()
+    console.print(student_table({cell["set"]["name"]: cell}))
+    console.print(f"All numbers: {options.out / FILE}", soft_wrap=True)
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The command's own arguments; all others are those of ``hieramp fit``."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage=f"{prog} --seeds N [N …] --out FOLDER --config FILE.yaml [--model.KEY VALUE] [--data.KEY VALUE] …",
+        description="Train the student of a configuration under several seeds, one after the other in one process: its "
+        "images are decoded once and its teacher is loaded and measured once. Each result equals that of `hieramp fit "
+        "--model.seed N`. The same command continues where it stopped.",
+        epilog="All other arguments are those of `hieramp fit`, but for --ckpt_path.",
+        allow_abbrev=False,  # else --seed would be taken for --seeds
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", required=True, metavar="N", help="the student's seeds")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER",
+        help="folder for result.json (all seeds), config.yaml, and seed-N/ with each seed's result and weights",
+    )  # fmt: skip
+    return parser
+
+
+def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path) -> list[Result]:
+    """Train what is not trained yet.
+
+    Args:
+        configuration: Arguments of ``hieramp fit``.
+        seeds: Of the students.
+        out: Folder for ``seed-N/``.
+
+    Returns:
+        The result of each seed, in the order given.
+
+    Raises:
+        ValueError: If the configuration trains no student, asks for several devices, or differs from the one whose
+            students are in the folder already.
+    """
+    base = _build(configuration)
+    _claim(out, base)
+    data = base.datamodule
+    folders = {seed: out / f"seed-{seed}" for seed in seeds}
+    done = {seed: _finished(folder, data) for seed, folder in folders.items()}
+    missing = {seed: folder for seed, folder in folders.items() if done[seed] is None}
+    trained = fit_in_turn(_runs(configuration, base, missing), data)
+    return [result or next(trained) for result in done.values()]
+
+
+def _build(configuration: Sequence[str]) -> HierampCLI:
+    cli = build(configuration, NAME, COMMANDS[NAME])
+    if not isinstance(cli.model, RelabelTraining) or cli.datamodule is None:
+        raise ValueError(
+            f"`hieramp {NAME}` trains students: model.class_path must be RelabelTraining, with data. Give a "
+            f"configuration of configs/student; this one has {type(cli.model).__name__}."
+        )
+    return cli
+
+
+def _claim(out: Path, base: HierampCLI) -> None:
+    """Keep the configuration beside the results; refuse a folder with another one."""
+    text: str = base.parser.dump(base.config, skip_unset=False, format="yaml")
+    path = out / CONFIG
+    if path.is_file() and path.read_text() != text:
+        lines = difflib.unified_diff(
+            path.read_text().splitlines(), text.splitlines(), "before", "now", n=0, lineterm=""
+        )
+        changed = [line for line in lines if line[:1] in "+-"][2 : 2 + _MOST_SHOWN]
+        raise ValueError(
+            f"--out {out} holds students of another configuration. Give another folder, or delete this one. "
+            "What differs (- before, + now):\n" + "\n".join(changed)
+        )
+    write_text(path, text)
+
+
+def _finished(folder: Path, data: LightningDataModule) -> Result | None:
+    """The result of a seed that was trained before; None if it was not."""
+    if not (folder / FILE).is_file():
+        return None
+    result = read(folder)
+    now = data.describe_set()["manifest_sha256"] if isinstance(data, ShardDataModule) else None
+    before = result["per_seed"][0]["manifest_sha256"]
+    if before != now:
+        raise ValueError(
+            f"{folder / FILE} is of a set with the manifest {before}, the set of data.path has {now} now. Give another "
+            "--out, or delete this folder."
+        )
+    return result
+
+
+def _runs(configuration: Sequence[str], base: HierampCLI, folders: Mapping[int, Path]) -> Iterator[StudentRun]:
+    """Tasks and Trainers, each built when its turn comes, as the same command for one seed would."""
+    for seed, folder in folders.items():
+        flags = ["--model.seed", str(seed), "--model.output", str(folder / FILE)]
+        if base.model.export is not None:
+            flags += ["--model.export", str(folder / Path(base.model.export).name)]
+        cli = _build([*configuration, *flags])
+        yield StudentRun(cli.model, cli.trainer)

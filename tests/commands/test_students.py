@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from hieramp_lit.checkpoints import read_tensors
+from hieramp_lit.cli import main
+from hieramp_lit.report import results
+from tests.data.digits_set import make_digits_set
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = [
+    "--config",
+    str(ROOT / "configs/student/digits.yaml"),
+    "--config",
+    str(ROOT / "tests/tiny/student.yaml"),
+]
+
+
+@pytest.fixture(scope="module")
+def digits_set(tmp_path_factory):
+    return make_digits_set(tmp_path_factory.mktemp("sets") / "digits")
+
+
+def students(digits_set, *seeds, flags=(), out="out"):
+    main(
+        ["students", *CONFIGURATION, "--data.path", str(digits_set), "--seeds", *map(str, seeds), "--out", out, *flags]
+    )
+
+
+def test_each_seed_equals_a_fit_of_its_own_and_all_make_a_cell(digits_set, capsys):
+    students(digits_set, 0, 3, flags=["--model.export", "anywhere/student.safetensors"])
+    for seed in (0, 3):
+        flags = ["--model.seed", str(seed), "--model.output", "alone.json", "--model.export", "alone.safetensors"]
+        main(["fit", *CONFIGURATION, "--data.path", str(digits_set), *flags])
+        alone, together = results.read(Path("alone.json")), results.read(Path(f"out/seed-{seed}"))
+        assert {**alone, "seconds": 0} == {**together, "seconds": 0}
+        weights = read_tensors(Path(f"out/seed-{seed}/student.safetensors"))
+        for name, tensor in read_tensors(Path("alone.safetensors")).items():
+            assert weights[name].equal(tensor)
+    cell = results.read(Path("out"))
+    assert cell == results.aggregate([results.read(Path(f"out/seed-{seed}")) for seed in (0, 3)])
+    assert cell["student_seeds"] == [0, 3]
+    assert "student seeds" in capsys.readouterr().out
+
+
+def test_it_goes_on_where_it_stopped(digits_set):
+    students(digits_set, 0)
+    before = Path("out/seed-0/result.json").read_bytes()
+    students(digits_set, 0, 1)
+    assert Path("out/seed-0/result.json").read_bytes() == before
+    assert results.read(Path("out"))["student_seeds"] == [0, 1]
+
+
+def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(digits_set):
+    students(digits_set, 0)
+    with pytest.raises(ValueError, match=r"(?s)--out out.*\+ +lr: 0\.5"):
+        students(digits_set, 0, 1, flags=["--model.lr", "0.5"])
+
+
+def test_another_set_at_the_same_place_is_refused(tmp_path):
+    make_digits_set(tmp_path / "first", seed=1).rename(tmp_path / "set")
+    students(tmp_path / "set", 0)
+    (tmp_path / "set").rename(tmp_path / "moved")
+    make_digits_set(tmp_path / "second", seed=2).rename(tmp_path / "set")
+    with pytest.raises(ValueError, match=r"data\.path"):
+        students(tmp_path / "set", 0, 1)
+
+
+def test_a_seed_that_comes_twice_is_refused(digits_set):
+    with pytest.raises(ValueError, match="comes twice"):
+        students(digits_set, 1, 1)
+
+
+def test_a_configuration_that_trains_no_student_is_refused():
+    with pytest.raises(ValueError, match=r"configs/student.*TokenizerTraining"):
+        main(["students", "--config", str(ROOT / "configs/tokenizer/digits.yaml"), "--seeds", "0", "--out", "out"])
+
+
+def test_unknown_keys_are_refused_in_the_commands_own_name(digits_set, capsys):
+    with pytest.raises(SystemExit):
+        students(digits_set, 0, flags=["--model.sise", "3"])
+    shown = capsys.readouterr().err
+    assert "hieramp students" in shown
+    assert "sise" in shown

@@ -101,6 +101,7 @@ def test_the_command_killed_from_outside(tmp_path: Path, tiny_var: Path, tiny_to
             time.sleep(0.002)
         assert process.poll() is None, "the run ended before it could be killed"
         os.kill(process.pid, signal.SIGSTOP)  # it lives, so nobody else may write
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         before = contents(folder)
         with pytest.raises(ShardError, match=rf"{re.escape(str(folder))}.*\(process {process.pid} on "):
             generate(folder)

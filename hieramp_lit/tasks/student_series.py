@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
 
 from hieramp_lit.callbacks.student_results import StudentResults
 from hieramp_lit.report.results import Result
@@ -49,6 +50,9 @@ def fit_in_turn(runs: Iterable[StudentRun], data: LightningDataModule) -> Iterat
             task.adopt(teaching)
         trainer.fit(task, datamodule=data)
         teaching = task.teaching
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish()  # else the next student's numbers go on in this one's run
         yield _result(trainer)
 
 

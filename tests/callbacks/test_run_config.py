@@ -92,6 +92,6 @@ def test_without_a_key_wandb_records_offline(
     logger = SimpleNamespace(class_path="lightning.pytorch.loggers.WandbLogger")
     cli = object.__new__(HierampCLI)
     cli.subcommand = "fit"
-    cli.config = {"fit": SimpleNamespace(trainer=SimpleNamespace(logger=[logger]))}
+    cli.config = {"fit": {"trainer": SimpleNamespace(logger=[logger])}}
     cli.before_instantiate_classes()
     assert os.environ.get("WANDB_MODE") == mode

@@ -2,6 +2,9 @@ import copy
 
 import pytest
 import torch
+import wandb
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
 
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.data import shard_data as module
@@ -82,6 +85,25 @@ def test_images_are_decoded_and_the_teacher_is_loaded_and_measured_once(digits_s
     data.validation = CountedDigits(batch_size=450)
     list(fit_in_turn(runs, data))
     assert (len(decoded), data.validation.asked, len(teacher.loaded), len(measured)) == (1, 1, 1, 1)
+
+
+def test_each_student_has_a_tracked_run_of_its_own(digits_set, tmp_path):
+    tracked = []
+
+    class Remember(Callback):
+        def on_train_start(self, trainer, pl_module):
+            tracked.append((trainer.logger.experiment.id, pl_module.seed))
+
+    def runs():
+        for seed in (0, 1):
+            logger = WandbLogger(save_dir=tmp_path, project="hieramp", offline=True)
+            trainer = quiet_trainer(tmp_path, max_epochs=1, logger=logger, callbacks=[Remember()], log_every_n_steps=1)
+            yield StudentRun(task(seed=seed, output=str(tmp_path / f"{seed}.json")), trainer)
+
+    list(fit_in_turn(runs(), digits_data(digits_set)))
+    assert [seed for _, seed in tracked] == [0, 1]
+    assert len({identity for identity, _ in tracked}) == 2
+    assert wandb.run is None
 
 
 def test_another_teacher_is_refused(digits_set, tmp_path):

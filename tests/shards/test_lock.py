@@ -34,12 +34,10 @@ from pathlib import Path
 from hieramp_lit.shards.lock import FolderLock
 
 lock = FolderLock(Path(sys.argv[1]), first=True)
-worker = os.fork()
-if worker == 0:
+if os.fork() == 0:
+    os.write(1, f"{os.getpid()}\\n".encode())  # by the worker itself: now it has started
     time.sleep(60)
     os._exit(0)
-sys.stdout.write(f"{worker}\\n")
-sys.stdout.flush()
 sys.stdin.read()
 lock.release()
 """

@@ -22,6 +22,7 @@ import hieramp_lit.data
 import hieramp_lit.generate
 import hieramp_lit.tasks  # noqa: F401
 from hieramp_lit import __version__
+from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.callbacks.run_config import RunConfigCallback
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
 from hieramp_lit.tasks.tokenization import Tokenization
@@ -74,12 +75,13 @@ class HierampCLI(LightningCLI):
                 os.environ["WANDB_MODE"] = "offline"
 
     def instantiate_classes(self) -> None:
-        """Build model, data and trainer; what a constructor raises arrives as it was raised.
+        """Build model, data and trainer, on a CPU with memory to keep; what a constructor raises arrives as it was.
 
         jsonargparse wraps it into the list of types that it tried and a dump of the configuration.
         """
         try:
             super().instantiate_classes()
+            keep_freed_memory(self.trainer.strategy.root_device)
         except ValueError as wrapped:
             error: BaseException = wrapped
             while error.__cause__ is not None and raised_by(error) == "jsonargparse":

@@ -13,6 +13,7 @@ PACKAGES = sorted(folder.parent.name for folder in PACKAGE.glob("*/__init__.py")
 
 LEVELS = {
     0: {
+        "allocator",
         "seeds",
         "files",
         "classes",

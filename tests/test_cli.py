@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LightningCLI
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from hieramp_lit import __version__
+from hieramp_lit import __version__, lightning_cli
 from hieramp_lit.cli import COMMANDS, LIGHTNING_COMMANDS, main
 from hieramp_lit.lightning_cli import HierampCLI
 
@@ -194,6 +194,15 @@ class TestRefusals:
     def test_predictions_are_not_kept(self, config: str) -> None:
         main(["predict", "--config", config])
         assert [(stage, kept) for stage, *_, kept in Knob.seen] == [("predict", False)]
+
+    def test_a_cpu_keeps_its_memory_from_the_first_step_on(self, config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[tuple[str, int]] = []
+        monkeypatch.setattr(
+            lightning_cli, "keep_freed_memory", lambda device: asked.append((device.type, len(Knob.seen)))
+        )
+        main(["fit", "--config", config])
+        assert asked == [("cpu", 0)]
+        assert Knob.seen
 
 
 # Each run has its own folder, so a resumed one keeps its checkpoints elsewhere; Lightning remarks on it.

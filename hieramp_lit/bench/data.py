@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.bench.machine import chosen_device, describe
 from hieramp_lit.bench.measure import Candidate, time_candidates
 from hieramp_lit.bench.pictures import BankPath, LoaderPath, read_pictures, write_pictures
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> Report:
         options: Those of `add_arguments`, ``device``, ``repeats`` and ``warmup``.
     """
     device = chosen_device(options.device)
+    kept = keep_freed_memory(device)
     augmentation = Augmentation()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace) -> Report:
     return Report(
         name="data",
         unit="images",
-        settings=settings(options),
+        settings=settings(options) | {"memory_kept": kept},
         machine=describe(device),
         groups=[Group(f"{options.images} images of {options.image_size}²", timings, ratio="× speed")],
         notes=[f"The bank takes {bank.images.nbytes / 2**20:.0f} MiB; to decode it took {decoded:.1f} s, once."],

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 
+from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.amplify import Amplification
 from hieramp_lit.bench.flops import image_flops
 from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
@@ -14,7 +15,7 @@ from hieramp_lit.bench.measure import Candidate, time_candidates
 from hieramp_lit.bench.process import OwnProcess
 from hieramp_lit.bench.reference import PlainGenerator
 from hieramp_lit.bench.report import Group, Report
-from hieramp_lit.generate import Generated, Sampling, VARGenerator, keep_freed_memory
+from hieramp_lit.generate import Generated, Sampling, VARGenerator
 from hieramp_lit.generate.execution import COMPILE_MODES
 from hieramp_lit.seeds import stream
 from hieramp_lit.var import VAR, VQVAE, VARArchitecture, VQVAEArchitecture, load_into, load_vqvae
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> Report:
         raise ValueError(f"--batch-sizes {options.batch_sizes}: give numbers of at least 1.")
     device = chosen_device(options.device)
     dtype = PRECISIONS[options.precision]
-    kept = device.type == "cpu" and keep_freed_memory()
+    kept = keep_freed_memory(device)
     architecture, tokenizer = VARArchitecture(depth=options.depth), VQVAEArchitecture(ch=options.ch)
     generators = fast_generators(options, device)
     if options.baseline and kept:

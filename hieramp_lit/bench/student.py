@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.bench import data as data_bench
 from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, Timing, time_candidates
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace) -> Report:
         options: Those of `add_arguments`, ``device``, ``repeats`` and ``warmup``.
     """
     device = chosen_device(options.device)
+    kept = keep_freed_memory(device)
     dtype = PRECISIONS[options.precision]
     augmentation = Augmentation()
     student = _Student(options, device, dtype)
@@ -76,7 +78,8 @@ def run(options: argparse.Namespace) -> Report:
     return Report(
         name="student",
         unit="images",
-        settings=data_bench.settings(options) | {"precision": options.precision, "compile": options.compile},
+        settings=data_bench.settings(options)
+        | {"precision": options.precision, "compile": options.compile, "memory_kept": kept},
         machine=describe(device),
         groups=[Group(title, timings), Group("the data alone", data, len(data) - 1, "× speed")],
         matmul_flops_per_s=matmul_rate(device, dtype),

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.bench.flops import sequence_flops
 from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, time_candidates
@@ -61,6 +62,7 @@ def run(options: argparse.Namespace) -> Report:
         ValueError: For options that cannot be.
     """
     device = chosen_device(options.device)
+    kept = keep_freed_memory(device)
     batch_size = DEFAULT_BATCH_SIZES[device.type] if options.batch_size is None else options.batch_size
     if batch_size < 1:
         raise ValueError(f"--batch-size {batch_size}: give a number of at least 1.")
@@ -76,6 +78,7 @@ def run(options: argparse.Namespace) -> Report:
         "precision": options.precision,
         "checkpointing": options.checkpointing,
         "compile": options.compile,
+        "memory_kept": kept,
         "weights": "random",
     }
     rate = matmul_rate(device, PRECISIONS[options.precision])
@@ -170,6 +173,8 @@ def _steps(
     cache: str,
     source: str,
 ) -> Steps:
+    """A row's steps, in a process of its own."""
+    keep_freed_memory(device)
     task = make_task(trainable, options, device, tokenizer)
     return Steps(task, make_optimizer(task), source, cache, batch_size, PRECISIONS[options.precision])
 

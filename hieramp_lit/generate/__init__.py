@@ -1,6 +1,5 @@
 """Generators: what makes the images of a distilled set. `var.py` holds the visible loop over scales."""
 
-from hieramp_lit.generate.allocator import keep_freed_memory
 from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.generate.real import DigitsImages, FolderImages, RandomReal, RealImages
 from hieramp_lit.generate.streams import token_uniforms
@@ -16,7 +15,6 @@ __all__ = [
     "RealImages",
     "Sampling",
     "VARGenerator",
-    "keep_freed_memory",
     "to_uint8",
     "token_uniforms",
 ]

@@ -8,7 +8,6 @@ from hieramp_lit.amplify import Amplification
 from hieramp_lit.checkpoints import resolve
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.files import sha256
-from hieramp_lit.generate.allocator import keep_freed_memory
 from hieramp_lit.generate.base import Generated
 from hieramp_lit.generate.execution import Compile, check_compile
 from hieramp_lit.generate.var import VARGenerator
@@ -75,14 +74,12 @@ class AmplifiedGeneration(Generation):
         self._compile: Compile = compile
 
     def setup(self, stage: str) -> None:
-        """Bring the generator into the trainer's precision; on a CPU, keep the memory of the first batch.
+        """Bring the generator into the trainer's precision.
 
         Raises:
             ValueError: For a precision that generation does not run in.
         """
         self._var_generator.execute(compute_dtype(self.trainer), self._compile)
-        if self.trainer.strategy.root_device.type == "cpu":
-            keep_freed_memory()
 
     def predict_step(self, batch: PlanBatch, batch_idx: int) -> Generated:
         """Make one micro-batch; tell what compiling cost at the first."""

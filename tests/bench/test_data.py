@@ -18,7 +18,7 @@ def test_the_bank_stands_beside_the_data_loader(capsys):
     assert [row["name"] for row in group["rows"]] == ["DataLoader, 0 workers", "bank in memory"]
     assert group["ratio"] == "× speed"
     assert all(row["work"] == 6 and len(row["seconds"]) == 1 for row in group["rows"])
-    assert report["settings"] == {"images": 6, "image_size": 16, "batch_size": 4, "workers": 0}
+    assert report["settings"] == {"images": 6, "image_size": 16, "batch_size": 4, "workers": 0, "memory_kept": True}
     assert "images/s" in capsys.readouterr().out
 
 

@@ -10,12 +10,6 @@ from hieramp_lit.bench.generate import AMPLIFIED, BASELINE, BASELINE_KEPT, CLASS
 from hieramp_lit.bench.machine import chosen_device
 
 
-@pytest.fixture(autouse=True)
-def leave_the_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked of it holds until the process ends, for other tests too."""
-    monkeypatch.setattr(generate, "keep_freed_memory", lambda: True)
-
-
 def options(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.set_defaults(device="cpu", repeats=1, warmup=1)

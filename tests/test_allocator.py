@@ -6,13 +6,15 @@ import resource
 import sys
 
 import torch
-from hieramp_lit.generate import keep_freed_memory
+from hieramp_lit.allocator import keep_freed_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 if sys.argv[1] == "kept":
-    assert keep_freed_memory()
+    assert keep_freed_memory(torch.device("cpu"))
+if sys.argv[1] == "cuda":
+    assert not keep_freed_memory(torch.device("cuda"))
 for _ in range(3):
     before = faults()
     for _ in range(5):
@@ -30,4 +32,5 @@ def page_faults(way: str) -> int:
 
 def test_kept_memory_is_not_asked_for_again():
     assert page_faults("default") > 10 * 16000
+    assert page_faults("cuda") > 10 * 16000
     assert page_faults("kept") < 1000

@@ -12,7 +12,7 @@ from hieramp_lit.data.bank_loading import BankBatches
 from hieramp_lit.data.bank_memory import BankMemory
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.shards import ShardSet
-from hieramp_lit.shards.reader import ShardSample, decode_sample, read_shard
+from hieramp_lit.shards.reader import ShardSample, decode_sample
 
 CPU = torch.device("cpu")
 EVALUATION_BATCH = 256
@@ -49,6 +49,7 @@ def read_bank(
 
     Raises:
         ValueError: If the set is empty, or holds images of several sizes and `image_size` is None.
+        ShardError: If a shard is missing, damaged, or not the one that the manifest describes.
     """
     number, *size = bank_shape(shards, image_size)
     bank = ImageBank.empty((number, 3, size[0], size[1]), CPU, pinned)
@@ -104,7 +105,7 @@ def _decoded(shards: ShardSet) -> Iterator[ShardSample]:
     """All samples in plan order, decoded on all cores; one shard is in memory at a time."""
     with ThreadPoolExecutor() as pool:
         for record in shards.manifest.shards:
-            yield from pool.map(partial(_decode, record.file), read_shard(shards.path / record.file))
+            yield from pool.map(partial(_decode, record.file), shards.read(record))
 
 
 def _decode(file: str, sample: tuple[str, dict[str, bytes]]) -> ShardSample:

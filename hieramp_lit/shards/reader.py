@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hieramp_lit.classes import ClassList
+from hieramp_lit.files import sha256
 from hieramp_lit.shards.encode import decode_array, decode_image
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLASSES, CLS, IMAGE_FORMATS, JSON, SALIENCY, TOKENS, parse_key, shard_name
 from hieramp_lit.shards.manifest import Manifest
+from hieramp_lit.shards.writer import ShardRecord
 
 
 class ShardSample(NamedTuple):
@@ -81,8 +83,28 @@ class ShardSet:
     def __iter__(self) -> Iterator[ShardSample]:
         """All samples in plan order, one in memory at a time."""
         for record in self.manifest.shards:
-            for key, fields in read_shard(self.path / record.file):
+            for key, fields in self.read(record):
                 yield decode_sample(key, fields, record.file)
+
+    def read(self, record: ShardRecord) -> Iterator[tuple[str, dict[str, bytes]]]:
+        """Samples of one shard, undecoded, as (key, field name → bytes): those that were written, byte for byte.
+
+        Args:
+            record: One of the manifest's `shards`.
+
+        Raises:
+            ShardError: If the file is missing, or is not the one that the manifest describes.
+        """
+        path = self.path / record.file
+        changed = file_fault(path, record)
+        if changed is not None:
+            raise ShardError(f"{path}: {changed}. {_REMAKE}")
+        count = 0
+        for sample in read_shard(path):
+            yield sample
+            count += 1
+        if count != record.samples:
+            raise ShardError(f"{path}: {count} samples, the manifest says {record.samples}. {_REMAKE}")
 
     def take(self, positions: Iterable[int]) -> Iterator[ShardSample]:
         """Samples at these positions of the plan, in ascending order, without decoding the others.
@@ -146,6 +168,18 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                 yield key, fields
     except (tarfile.TarError, EOFError) as error:
         raise ShardError(f"{path}: the tar file is cut short or damaged ({error}). {_REMAKE}") from error
+
+
+def file_fault(path: Path, record: ShardRecord) -> str | None:
+    """What tells a shard's file from the one that was written; None if nothing does. Reads every byte."""
+    if not path.is_file():
+        return "the shard is missing"
+    size = path.stat().st_size
+    if size != record.bytes:
+        return f"{size} bytes, the manifest says {record.bytes}"
+    if sha256(path) != record.sha256:
+        return f"sha256 differs from the manifest's {record.sha256[:12]}…, so bytes were changed"
+    return None
 
 
 def decode_sample(key: str, fields: dict[str, bytes], file: str) -> ShardSample:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from hieramp_lit.files import sha256
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.folder import read_sidecar
 from hieramp_lit.shards.format import INDEX_FILES, parse_shard_name, sample_key, sidecar_name
 from hieramp_lit.shards.identity import classes_sha256
-from hieramp_lit.shards.reader import ShardSample, ShardSet, decode_sample, read_shard
+from hieramp_lit.shards.reader import ShardSample, ShardSet, decode_sample, file_fault, read_shard
 from hieramp_lit.shards.writer import ShardRecord
 
 _REMAKE = "delete the shard's .json and run the set's `hieramp predict` again"
@@ -59,14 +58,9 @@ def _file_faults(folder: Path, record: ShardRecord) -> Iterator[str]:
                 yield f"{sidecar.name}: does not say what the manifest says of {record.file}; {_REMAKE}"
         except ShardError as error:
             yield f"{sidecar.name}: {error}"
-    if not tar.is_file():
-        yield f"{tar.name}: the shard is missing; {_REMAKE}"
-        return
-    size = tar.stat().st_size
-    if size != record.bytes:
-        yield f"{tar.name}: {size} bytes, the manifest says {record.bytes}; {_REMAKE}"
-    elif sha256(tar) != record.sha256:
-        yield f"{tar.name}: sha256 differs from the manifest's {record.sha256[:12]}…, so bytes were changed; {_REMAKE}"
+    fault = file_fault(tar, record)
+    if fault is not None:
+        yield f"{tar.name}: {fault}; {_REMAKE}"
 
 
 def _sample_faults(shard_set: ShardSet, record: ShardRecord) -> Iterator[str]:

@@ -1,3 +1,5 @@
+import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -71,20 +73,46 @@ def test_take_beyond_the_end_is_an_error(finished: Path) -> None:
         list(shards.take([24]))
 
 
+def cut_after(tar: Path, samples: int) -> None:
+    """Leave a sound tar file of fewer samples."""
+    whole = tar.read_bytes()
+    with tarfile.open(tar) as members:
+        end = [member for member in members if member.name.endswith(".cls")][samples].offset
+    assert 0 < end < len(whole)
+    tar.write_bytes(whole[:end])
+    with tarfile.open(tar) as members:
+        assert members.getmembers()
+
+
+def flip_bit(file: Path, position: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda tar: tar.unlink(), r"train-000001\.tar: the shard is missing"),
-        (lambda tar: tar.write_bytes(tar.read_bytes()[:3000]), r"train-000001\.tar: the tar file is cut short"),
-        (lambda tar: tar.write_bytes(b"no tar file" * 100), r"train-000001\.tar: the tar file is cut short or damaged"),
+        (lambda tar: tar.write_bytes(tar.read_bytes()[:3000]), r"train-000001\.tar: 3000 bytes, the manifest says"),
+        (lambda tar: cut_after(tar, samples=2), r"train-000001\.tar: \d+ bytes, the manifest says"),
+        (lambda tar: flip_bit(tar, 700), r"train-000001\.tar: sha256 differs from the manifest's"),
     ],
-    ids=["missing", "truncated", "not a tar"],
+    ids=["missing", "truncated", "whole samples left", "one bit"],
 )
 def test_reading_a_broken_shard_names_file_and_remedy(copy: Path, damage, message: str) -> None:
     damage(copy / "train-000001.tar")
     with pytest.raises(ShardError, match=message) as error:
         list(ShardSet.open(copy))
     assert "hieramp predict" in str(error.value)
+
+
+def test_a_manifest_that_lists_other_numbers_is_an_error(copy: Path) -> None:
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["shards"][3]["samples"] -= 1
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ShardError, match=r"train-000003\.tar: 2 samples, the manifest says 1"):
+        list(ShardSet.open(copy))
 
 
 def test_unreadable_class_list_is_named(copy: Path) -> None:

@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -113,6 +114,50 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], *, source: s
         ]
         raise ValueError("\n".join(line for line in [*lines, hint] if line))
     module.load_state_dict(tensors, strict=True)
+
+
+def check_resumable(path: Path) -> None:
+    """Refuse a file that ``--ckpt_path`` cannot resume from, before Lightning fails on it.
+
+    Args:
+        path: An existing file.
+
+    Raises:
+        ValueError: If it is not a checkpoint that a Lightning fit wrote; says where weights go instead.
+    """
+    try:
+        content = None if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"--ckpt_path {path}: cannot be read as a checkpoint ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}). It is damaged, cut short, or none of a fit of ours; {_RESUMES}"
+        ) from error
+    if not isinstance(content, Mapping) or "pytorch-lightning_version" not in content:
+        raise ValueError(f"--ckpt_path {path}: these are weights alone; {_RESUMES}")
+
+
+def check_network(checkpoint: Mapping[str, Any], network: str) -> None:
+    """Refuse the checkpoint of another task.
+
+    Args:
+        checkpoint: What Lightning read.
+        network: The task's attribute that holds its network, e.g. ``student``.
+
+    Raises:
+        ValueError: If the checkpoint holds other networks only.
+    """
+    theirs = sorted({name.partition(".")[0] for name in checkpoint["state_dict"]})
+    if network not in theirs:
+        raise ValueError(
+            f"--ckpt_path: this task's network is called {network!r}, the checkpoint holds {theirs}: another task "
+            f"wrote it; {_RESUMES}"
+        )
+
+
+_RESUMES = (
+    "--ckpt_path continues a fit from its runs/<name>/version_N/checkpoints/*.ckpt. Weights to start from, or to "
+    "judge, are an argument of the model: --model.checkpoint FILE."
+)
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

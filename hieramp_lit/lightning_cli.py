@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -24,6 +25,7 @@ import hieramp_lit.tasks  # noqa: F401
 from hieramp_lit import __version__
 from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.callbacks.run_config import RunConfigCallback
+from hieramp_lit.checkpoints import check_resumable
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
 from hieramp_lit.tasks.tokenization import Tokenization
 
@@ -31,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class HierampTrainer(Trainer):
-    """Lightning's trainer with one verb more, since the command line offers the trainer's methods."""
+    """Lightning's Trainer: devices, precision, epochs, loggers; and how to run the task."""
 
     def tokenize(self, model: LightningModule, datamodule: LightningDataModule) -> None:
         """Encode a data set once; the task's writer stores the tokens.
@@ -95,11 +97,15 @@ class HierampCLI(LightningCLI):
         sweep over β through one checkpoint would be a constant. There is no public switch for it. Here ``--ckpt_path``
         resumes a fit and gives validate and test their weights, and predict refuses it.
         """
-        if self.config.get("subcommand") == "predict" and self.config.predict.ckpt_path is not None:
+        command = self.config.get("subcommand")
+        given = None if command is None else self.config[command].get("ckpt_path")
+        if command == "predict" and given is not None:
             self.parser.error(
-                f"`predict` does not take --ckpt_path (got {self.config.predict.ckpt_path!r}): weights are an argument "
+                f"`predict` does not take --ckpt_path (got {given!r}): weights are an argument "
                 "of the model. Say --model.checkpoint FILE, in YAML `model.init_args.checkpoint: FILE`."
             )
+        if given is not None and Path(given).is_file():  # or it is a word of Lightning's, such as "last"
+            check_resumable(Path(given))
 
 
 def run(args: ArgsType) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve, save
+from hieramp_lit.checkpoints import check_network, load_strictly, read_tensors, resolve, save
 
 TENSORS = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)}
 
@@ -94,3 +94,10 @@ def test_names_resolve_to_shipped_assets_or_paths_or_say_what_to_do(tmp_path: Pa
         resolve("asset://digits/none.safetensors")
     with pytest.raises(FileNotFoundError, match=r"model\.checkpoint=.*no such file"):
         resolve(str(tmp_path / "none.pth"), key="model.checkpoint")
+
+
+def test_a_checkpoint_of_another_task_is_refused_by_its_networks():
+    theirs = {"state_dict": {"vqvae.a": torch.ones(1), "vqvae.b": torch.ones(1)}}
+    check_network(theirs, "vqvae")
+    with pytest.raises(ValueError, match=r"--ckpt_path: this task's network is called 'var', .* holds \['vqvae'\]"):
+        check_network(theirs, "var")

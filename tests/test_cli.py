@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from hieramp_lit import __version__, lightning_cli
+from hieramp_lit.checkpoints import save
 from hieramp_lit.cli import COMMANDS, LIGHTNING_COMMANDS, main
 from hieramp_lit.lightning_cli import HierampCLI
 
@@ -230,6 +231,21 @@ class TestCheckpointsNeverOverrideTheUser:
         assert [seen[1] for seen in Knob.seen] == [5.0]
         (path,) = Path("runs/version_0/checkpoints").glob("*step=2.ckpt")
         assert torch.load(path, weights_only=True)["state_dict"]["weight"].item() == -6.0  # -1, then 5 more
+
+    @pytest.mark.parametrize("command", ["fit", "validate", "test"])
+    @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth", "cut.ckpt", "pickled.ckpt"])
+    def test_what_no_fit_wrote_is_refused_with_the_right_key(
+        self, config: str, checkpoint: str, command: str, name: str
+    ) -> None:
+        if name == "cut.ckpt":
+            Path(name).write_bytes(Path(checkpoint).read_bytes()[:500])
+        elif name == "pickled.ckpt":
+            torch.save({"pytorch-lightning_version": "2.6.0", "state_dict": {}, "who": Knob}, name)
+        else:
+            save(Path(name), {"weight": torch.zeros(())})
+        with pytest.raises(ValueError, match=rf"--ckpt_path {name}.*\n?.*continues a fit.*--model\.checkpoint FILE"):
+            main([command, "--config", config, "--ckpt_path", name])
+        assert not Knob.seen
 
     def test_the_class_stays_the_one_asked_for(
         self, config: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,6 @@
 """Every shipped configuration is a test case: it parses, repeats itself, refuses what it does not know, and runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,27 @@ def printed(capsys: pytest.CaptureFixture[str], command: str, *configs: Path) ->
 def test_every_folder_has_a_command() -> None:
     assert {path.parent.name for path in BASES} == set(COMMANDS)
     assert all(path.suffix in {".yaml", ".md"} for path in ROOT.glob("configs/**/*.*"))
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a configuration with the name it stands under."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, key)
+    elif isinstance(value, str):
+        yield key, value
+
+
+def test_what_one_configuration_reads_another_one_writes() -> None:
+    texts = {(path, *found) for path in BASES for found in _texts(yaml.safe_load(path.read_text()))}
+    made = {(path, key, text) for path, key, text in texts if text.startswith(("sets/", "runs/", "tokens/"))}
+    written = {text for _, key, text in made if key in {"output", "export"}}
+    read = {(_name(path), text) for path, key, text in made if key not in {"output", "export"}}
+    assert ("student/digits", "sets/digits_amplified") in read
+    assert [found for found in read if found[1] not in written] == []
 
 
 @pytest.mark.parametrize("config", BASES, ids=_name)

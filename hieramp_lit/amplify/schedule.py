@@ -4,7 +4,7 @@ HIERAMP, Sec. 3.4 and Algorithm 1. Legend: ``K`` scales.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -30,6 +30,11 @@ class StageValues:
     mid: float | None = None
     fine: float | None = None
 
+    @property
+    def named(self) -> list[str]:
+        """Stages with a value, coarse to fine."""
+        return [stage for stage in STAGES if getattr(self, stage) is not None]
+
 
 @dataclass(frozen=True)
 class Amplification:
@@ -53,7 +58,8 @@ class Amplification:
             `unconditional` uses the unconditional half's ranking in both: it cannot read the label off the condition.
 
     Raises:
-        ValueError: For values that are impossible for any model; the message names the key.
+        ValueError: For values that are impossible for any model, or that would change nothing, such as a β for a stage
+            without a ρ; the message names the key.
     """
 
     beta: float | StageValues | list[float] = 5.0
@@ -90,7 +96,10 @@ class Amplification:
             raise ValueError(f"amplification.stages={self.stages!r}: expected a list of {list(STAGES)}.")
         if self.scales is None and self.stages:
             for key in ("beta", "rho"):
-                self._refuse_unreached_stages(key)
+                self._refuse_unreached(key, self.stages, f"amplification.stages={list(self.stages)}")
+        if isinstance(self.beta, StageValues) and isinstance(self.rho, StageValues):
+            self._refuse_unreached("beta", self.rho.named, "amplification.rho")
+            self._refuse_unreached("rho", self.beta.named, "amplification.beta")
         if self.scales is not None and any(scale < 1 for scale in self.scales):
             raise ValueError(
                 f"amplification.scales={list(self.scales)}: expected scales from 1; scale 0 is left alone."
@@ -100,15 +109,15 @@ class Amplification:
                 "amplification.blocks=[]: expected at least one block; to switch off, set amplification: null."
             )
 
-    def _refuse_unreached_stages(self, key: str) -> None:
+    def _refuse_unreached(self, key: str, reached: Container[str], by: str) -> None:
         """A value for a stage that is not amplified would change nothing, and a sweep over it would be constant."""
         value = getattr(self, key)
-        given = [stage for stage in STAGES if isinstance(value, StageValues) and getattr(value, stage) is not None]
-        unreached = [stage for stage in given if stage not in self.stages]
+        named = value.named if isinstance(value, StageValues) else ()
+        unreached = [stage for stage in named if stage not in reached]
         if unreached:
             raise ValueError(
-                f"amplification.{key} names {unreached}, amplification.stages={list(self.stages)} leaves them out, so "
-                f"the values would change nothing. Add them to amplification.stages, or leave them out of {key}."
+                f"amplification.{key} names {unreached}, {by} leaves them out, so the values would change nothing. "
+                f"Add them there, or leave them out of amplification.{key}."
             )
 
     def schedule(self, scales: Scales, depth: int, class_token_scales: Sequence[int]) -> "Schedule":
@@ -153,6 +162,9 @@ class Amplification:
                 raise ValueError(
                     f"amplification.scales={list(self.scales)}: this VAR has the scales 0 to {len(scales) - 1}."
                 )
+            reached = {scales.stage_of(scale) for scale in self.scales}
+            for key in ("beta", "rho"):
+                self._refuse_unreached(key, reached, f"amplification.scales={list(self.scales)}")
             return sorted(set(self.scales))
         stage_of = {k: scales.stage_of(k) for k in range(1, len(scales))}
         empty = [stage for stage in self.stages if stage not in stage_of.values()]

@@ -59,7 +59,7 @@ PARTS = (
 
 
 def main() -> None:
-    """Train and ship every part whose float32 weights are not there yet; delete ``runs/assets`` to start over."""
+    """Train every part whose float32 weights are not there yet, and ship all; delete ``runs/assets`` to start over."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for part in PARTS:
         if not part.weights.is_file():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.checkpoints import save
 from hieramp_lit.files import write_json
@@ -70,7 +71,7 @@ class StudentResults(Callback):
             facts = {"architecture": task.student_name, "norm": str(task.norm), "num_classes": str(task.num_classes),
                      "image_size": str(task.image_size), "mean": str(task.mean), "std": str(task.std)}  # fmt: skip
             save(path, task.student.state_dict(), facts)
-            _log.info("Student's weights: %s", path)
+            rank_zero_info(f"Student's weights: {path}")
         if not task.evaluations:
             _log.warning("The student was never evaluated, so there is no %s.", results.FILE)
             return
@@ -81,7 +82,7 @@ class StudentResults(Callback):
         self.result = self._result(trainer, task, validation)
         write_json(path, self.result)
         last = task.evaluations[-1].accuracies.top1
-        _log.info("Top-1 %.2f %% after the last epoch; all results: %s", 100 * last, path)
+        rank_zero_info(f"Top-1 {100 * last:.2f} % after the last epoch; all results: {path}")
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds spent so far, so that a resumed fit counts them."""

@@ -214,7 +214,8 @@ class ImageFolderDataModule(ImageDataModule):
 def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], key: str = "root") -> list[ImageFile]:
     """All images below the class folders of `root`, in sorted order.
 
-    Files of unknown kinds are left out with a warning that counts and names them, see `find_images`.
+    Images in no class folder, linked folders inside of one, and files of unknown kinds are left out with a warning that
+    counts and names them, see `find_images`.
 
     Args:
         root: Folder with one sub-folder per class.
@@ -241,7 +242,7 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
             "these folders by WordNet id, or make the names in the class list differ."
         )
     files: list[ImageFile] = []
-    unknown_kind: list[Path] = []
+    left_out = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     for name in names:
         number = getattr(by_name[name], label)
         images, others = find_images(root / name)
@@ -249,11 +250,12 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
             there = f", but {len(others)} files of other kinds:\n{_named(others)}\n" if others else ". "
             raise ValueError(f"{key}: {root / name} holds no images{there}Known kinds: {KINDS}.")
         files += [ImageFile(path, number) for path in images]
-        unknown_kind += others
-    if unknown_kind:
+        left_out += others
+    if left_out:
         rank_zero_warn(
-            f"{key}: {root} has {len(unknown_kind)} files that are left out, beside {len(files)} images:\n"
-            f"{_named(unknown_kind)}\nKnown kinds: {KINDS}. Convert images of other kinds, and move away other files."
+            f"{key}: {root} has {len(left_out)} files or linked folders that are left out, beside {len(files)} images:"
+            f"\n{_named(left_out)}\nKnown kinds: {KINDS}. Convert images of other kinds, move images into a folder of "
+            "their class, put folders in the place of links to them, and move away other files."
         )
     return files
 

@@ -72,21 +72,22 @@ def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The images below a folder, at any depth, and the files that may be images of a kind that is not known.
+    """The images below a folder, at any depth, and what may hide others: files of unknown kinds, linked folders.
 
     Neither are hidden files (``.DS_Store``), what lies in hidden folders (``.ipynb_checkpoints``), and `COMPANIONS`.
-    Kinds are told by the suffix, in any case. Linked files count, linked folders are not entered.
+    Kinds are told by the suffix, in any case. Linked files count, linked folders are not entered: they may lead back.
 
     Args:
         folder: Folder to look through; it may be a link.
 
     Returns:
-        Images and other files, each in sorted order.
+        Images and the others, each in sorted order.
     """
     images: list[Path] = []
     others: list[Path] = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        others += [path for path in (Path(place, name) for name in folders) if path.is_symlink()]
         for path in (Path(place, name) for name in names if not name.startswith(".")):
             kind = path.suffix.lower()
             if kind in SUFFIXES:

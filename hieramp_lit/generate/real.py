@@ -161,7 +161,7 @@ class FolderImages(RealImages):
 
         self._root = Path(root).expanduser()
         self.classes = load_classes(classes or root)
-        self._files = list_images(self._root, self.classes, "row")
+        self._files = list_images(self._root, self.classes, "row", key="model.generator.data.root")
         self._crop = ResizeCrop(image_size, image_size)
 
     def rows(self) -> Tensor:

@@ -19,29 +19,31 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
         ShardError: Naming each key that differs, or the foreign files.
     """
     if folder.exists() and not folder.is_dir():
-        raise ShardError(f"output={str(folder)!r} is a file. Give a folder; it is created when it does not exist.")
+        raise ShardError(
+            f"model.output={str(folder)!r} is a file. Give a folder; it is created when it does not exist."
+        )
     stored = _stored_identity(folder)
     if stored is not None:
         different = differences(stored, dict(identity))
         if different:
             raise ShardError(
-                f"output={str(folder)!r} holds a set made with another configuration:\n  "
+                f"model.output={str(folder)!r} holds a set made with another configuration:\n  "
                 + "\n  ".join(different)
-                + "\nGive another `output`, or delete the folder to make the set anew."
+                + "\nGive another `model.output`, or delete the folder to make the set anew."
             )
         return
     shards = list(_shard_files(folder))
     foreign = sorted(path.name for path in shards if not _belongs_to(path, identity))
     if foreign:
         raise ShardError(
-            f"output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither {MANIFEST} "
-            f"nor {CLAIM}. They would be overwritten: give another `output`, or delete them."
+            f"model.output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither "
+            f"{MANIFEST} nor {CLAIM}. They would be overwritten: give another `model.output`, or delete them."
         )
     own = [name for name in INDEX_FILES if not shards and (folder / name).exists()]
     if own:
         raise ShardError(
-            f"output={str(folder)!r} is no set but has {', '.join(own)}, which would be overwritten: give a folder of "
-            "its own as `output`."
+            f"model.output={str(folder)!r} is no set but has {', '.join(own)}, which would be overwritten: give a "
+            "folder of its own as `model.output`."
         )
 
 
@@ -101,7 +103,7 @@ def complete_shards(folder: Path, num_shards: int, identity: Mapping[str, Any]) 
         if record.identity_hash != expected:
             raise ShardError(
                 f"{sidecar} belongs to another configuration (identity {record.identity_hash[:12]}…, this run "
-                f"{expected[:12]}…). Give another `output`, or delete the folder."
+                f"{expected[:12]}…). Give another `model.output`, or delete the folder."
             )
         if record.shard == shard and record.bytes == tar.stat().st_size:
             records.append(record)
@@ -130,7 +132,7 @@ def _stored_identity(folder: Path) -> dict[str, Any] | None:
                 value = json.loads(path.read_text(encoding="utf-8"))
                 identity: dict[str, Any] = value[key] if key else value
             except (ValueError, KeyError, TypeError) as error:
-                raise ShardError(f"{path} is damaged ({error}). Give another `output`, or delete it.") from error
+                raise ShardError(f"{path} is damaged ({error}). Give another `model.output`, or delete it.") from error
             return identity
     return None
 

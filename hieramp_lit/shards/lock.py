@@ -98,7 +98,7 @@ class FolderLock:
         with suppress(OSError):
             holder = self._path.read_text(encoding="utf-8", errors="replace")
         return (
-            f"output={str(self._path.parent)!r} is being written by another command"
+            f"model.output={str(self._path.parent)!r} is being written by another command"
             f"{f' ({holder}, or what it started)' if holder else ''}. Wait until it ends, or stop all its processes; "
-            "or give another `output`."
+            "or give another `model.output`."
         )

@@ -44,7 +44,7 @@ def create_student(
             take; for published weights where there are none.
     """
     if num_classes < 1 or image_size < 1:
-        raise ValueError(f"num_classes={num_classes} and image_size={image_size} must be positive.")
+        raise ValueError(f"model.num_classes={num_classes} and model.image_size={image_size} must be positive.")
     own = _own_family(name, num_classes, image_size, norm)
     if own is not None:
         if pretrained:

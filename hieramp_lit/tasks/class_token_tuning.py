@@ -3,6 +3,7 @@
 Legend: ``B`` batch · ``L`` tokens of all scales · ``l₀`` tokens of the first scale · ``c`` latent channels.
 """
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
+from hieramp_lit.checkpoints import check_network
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
 from hieramp_lit.data.module import SampledDataModule
@@ -94,11 +96,16 @@ class ClassTokenTuning(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if cls_weight < 0 or not 0 <= label_dropout < 1 or weight_decay < 0:
-            raise ValueError(
-                f"model.cls_weight={cls_weight}, model.label_dropout={label_dropout}, model.weight_decay="
-                f"{weight_decay}: expected weights of 0 or more and a dropout of 0 (off) or more, below 1."
-            )
+        rate = base_learning_rate if learning_rate is None else learning_rate
+        for name, value, valid, expected in (
+            ("cls_weight", cls_weight, 0 <= cls_weight < math.inf, "0 (off) or more"),
+            ("label_dropout", label_dropout, 0 <= label_dropout < 1, "0 (off) or more, below 1"),
+            ("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "0 (off) or more"),
+            ("betas", betas, all(0 <= beta < 1 for beta in betas), "two numbers of 0 or more, below 1"),
+            ("base_learning_rate" if learning_rate is None else "learning_rate", rate, 0 < rate < math.inf, "above 0"),
+        ):
+            if not valid:
+                raise ValueError(f"model.{name}={value}: expected {expected}.")
         if trainable not in ("all", "class_tokens"):
             raise ValueError(f"model.trainable={trainable!r}: expected 'all' or 'class_tokens'.")
         if compile not in ("none", "default"):
@@ -265,8 +272,9 @@ class ClassTokenTuning(LightningModule):
         """Put our own tokenizer back in its place, so that loading stays strict.
 
         Raises:
-            ValueError: If the checkpoint was trained on the tokens of another tokenizer.
+            ValueError: If the checkpoint is of another task, or was trained on the tokens of another tokenizer.
         """
+        check_network(checkpoint, "var")
         theirs = checkpoint.get("tokenizer_sha256")
         if theirs != self.tokenizer.sha256:
             raise ValueError(

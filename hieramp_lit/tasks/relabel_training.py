@@ -1,5 +1,6 @@
 """Training a student on a distilled set: a teacher labels every augmented image anew (RDED, arXiv:2312.03526)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal, cast
@@ -10,7 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from hieramp_lit.callbacks.student_results import StudentResults
-from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
+from hieramp_lit.checkpoints import check_network, load_strictly, read_tensors, resolve
 from hieramp_lit.data.augment import Augmentation
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.mix import Mix
@@ -131,12 +132,15 @@ class RelabelTraining(StudentEvaluation):
         self.teaching: Teaching | None = None
         protocol.schedule_factor(schedule, 0, 1)
         for name, valid in (
+            ("num_classes", num_classes is None or num_classes > 0),
+            ("image_size", image_size is None or image_size > 0),
             ("temperature", self.temperature > 0),
             ("mix_alpha", self.mix_alpha > 0),
             ("std", min(self.std) > 0),
             ("weight_decay", weight_decay >= 0),
             ("best_from", 0 <= best_from <= 1),
-            ("lr", lr is None or lr > 0),
+            ("lr", lr is None or 0 < lr < math.inf),
+            ("betas", all(0 <= beta < 1 for beta in betas)),
         ):
             if not valid:
                 raise ValueError(f"model.{name}={getattr(self, name)} is out of range.")
@@ -258,7 +262,12 @@ class RelabelTraining(StudentEvaluation):
         checkpoint[_PROGRESS] = self.progress.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Fill in what `on_save_checkpoint` left out, so that loading stays strict."""
+        """Fill in what `on_save_checkpoint` left out, so that loading stays strict.
+
+        Raises:
+            ValueError: If the checkpoint is of another task.
+        """
+        check_network(checkpoint, "student")
         if self.teacher_network is not None:
             own = self.teacher_network.state_dict(prefix="teacher_network.")
             checkpoint["state_dict"] |= own

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
-from hieramp_lit.checkpoints import load_strictly
+from hieramp_lit.checkpoints import check_network, load_strictly
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.pixels import to_unit_range
 from hieramp_lit.metrics.codebook import CodebookUsage
@@ -97,6 +97,14 @@ class TokenizerTraining(LightningModule):
             ValueError: For weights in half precision.
         """
         refuse_half_weights(self.trainer)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the tokenizer's own checkpoints.
+
+        Raises:
+            ValueError: If the checkpoint is of another task.
+        """
+        check_network(checkpoint, "vqvae")
 
     def configure_optimizers(self) -> Any:
         """Optimizer of all parameters, with its schedule if there is one."""

@@ -75,6 +75,8 @@ def test_every_way_of_saying_off_is_off(arguments):
         ({"stages": ["coarse"], "beta": {"mid": 3.0}}, "beta"),
         ({"stages": ["mid", "fine"], "rho": {"coarse": 0.5, "mid": 0.5}}, "rho"),
         ({"stages": "coarse"}, "stages"),
+        ({"beta": {"coarse": 3.0}, "rho": {"mid": 0.5}}, "beta"),
+        ({"beta": {"coarse": 3.0}, "rho": {"coarse": 0.5, "mid": 0.5}}, "rho"),
         ({"scales": [0]}, "scales"),
         ({"blocks": []}, "blocks"),
         ({"rule": "bias"}, "rule"),
@@ -92,6 +94,7 @@ def test_impossible_values_are_refused_at_once_by_name(arguments, key):
     [
         ({"beta": [1.0, 2.0]}, TEN, r"amplification\.beta has 2 numbers, this VAR has 10"),
         ({"scales": [10]}, TEN, r"amplification\.scales"),
+        ({"scales": [1], "beta": {"coarse": 5.0, "fine": 9.0}}, TEN, r"amplification\.beta names \['fine'\]"),
         ({"blocks": [16]}, TEN, r"amplification\.blocks"),
         ({"blocks": [-17]}, TEN, r"amplification\.blocks"),
         ({}, Scales((1, 2)), r"amplification\.stages.*\['mid', 'fine'\] hold no scale"),

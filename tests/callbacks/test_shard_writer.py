@@ -133,7 +133,7 @@ def test_another_configuration_is_refused_and_nothing_is_touched(
     before = contents(folder)
     with pytest.raises(ShardError, match=message) as error:
         make_set(folder, **change)
-    assert "another `output`" in str(error.value)
+    assert "another `model.output`" in str(error.value)
     assert contents(folder) == before
 
 

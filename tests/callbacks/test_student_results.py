@@ -127,12 +127,16 @@ def test_it_stands_in_the_loggers_folder_by_default(digits_set, tmp_path):
     assert results.read(tmp_path / "runs" / "version_0")["summary"]["n"] == 1
 
 
-def test_the_student_is_exported_with_what_it_is(digits_set, tmp_path):
-    ours, _ = fit(tmp_path, digits_data(digits_set), epochs=2, export=str(tmp_path / "student.safetensors"))
+def test_the_student_is_exported_with_what_it_is(digits_set, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    ours, result = fit(tmp_path, digits_data(digits_set), epochs=2, export=str(tmp_path / "student.safetensors"))
     with safe_open(tmp_path / "student.safetensors", "pt") as file:
         assert set(file.keys()) == set(ours.student.state_dict())
         assert file.metadata()["architecture"] == "convnet2_w4"
         assert file.metadata()["image_size"] == "32"
+    assert f"Student's weights: {tmp_path / 'student.safetensors'}" in caplog.text
+    top1 = result["per_seed"][0]["last"]["top1"]
+    assert f"Top-1 {100 * top1:.2f} % after the last epoch; all results: {tmp_path / 'result.json'}" in caplog.text
 
 
 def test_a_last_epoch_without_evaluation_is_warned_about(digits_set, tmp_path, caplog):

@@ -152,10 +152,15 @@ def test_a_folder_in_no_class_and_an_empty_one_are_named(folder, tmp_path):
 
 
 def test_files_of_unknown_kinds_are_counted_and_named_once(folder):
-    strange = [Path(folder) / "cat" / "deeper" / "a.heic", *(Path(folder) / "dog" / f"{i:02}.avif" for i in range(25))]
+    strange = [Path(folder) / "cat" / "deeper" / "a.heic", *(Path(folder) / "dog" / f"{i:02}.avif" for i in range(23))]
+    linked, loose = Path(folder) / "dog" / "linked", Path(folder) / "loose.PNG"
+    linked.symlink_to(Path(folder) / "cat", target_is_directory=True)
+    loose.touch()
     for path in [*strange, Path(folder) / "dog" / "0.json", Path(folder) / "cat" / ".DS_Store"]:
         path.touch()
-    with pytest.warns(UserWarning, match=r"data\.train: .* has 26 files that are left out, beside 20 images") as caught:
+    said = r"data\.train: .* has 26 files or linked folders that are left out, beside 20 images"
+    strange = [loose, *strange, linked]
+    with pytest.warns(UserWarning, match=said) as caught:
         data = module(folder)
     (text,) = [str(warning.message) for warning in caught]
     assert [str(path) in text for path in strange] == [True] * 20 + [False] * 6

@@ -160,13 +160,14 @@ def test_images_are_found_at_any_depth_and_other_kinds_are_told(tmp_path):
     assert find_images(tmp_path) == ([tmp_path / name for name in images], [tmp_path / name for name in others])
 
 
-def test_linked_files_and_a_linked_folder_are_found(tmp_path):
+def test_linked_files_are_found_and_linked_folders_told(tmp_path):
     (tmp_path / "store" / "deeper").mkdir(parents=True)
     (tmp_path / "store" / "deeper" / "a.png").touch()
     (tmp_path / "class").mkdir()
     (tmp_path / "class" / "b.png").symlink_to(tmp_path / "store" / "deeper" / "a.png")
+    (tmp_path / "class" / "back").symlink_to(tmp_path)
     (tmp_path / "linked").symlink_to(tmp_path / "class")
-    assert find_images(tmp_path / "linked") == ([tmp_path / "linked" / "b.png"], [])
+    assert find_images(tmp_path / "linked") == ([tmp_path / "linked" / "b.png"], [tmp_path / "linked" / "back"])
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

@@ -100,7 +100,7 @@ def test_another_command_is_refused_by_name_until_it_ends(tmp_path: Path) -> Non
     other = Holder(tmp_path)
     with pytest.raises(ShardError) as error:
         FolderLock(tmp_path, first=True)
-    for part in (str(tmp_path), f"process {other.process.pid} on {platform.node()}", "another `output`"):
+    for part in (str(tmp_path), f"process {other.process.pid} on {platform.node()}", "another `model.output`"):
         assert part in str(error.value)
     other.end()
     assert files(tmp_path) == []

@@ -228,6 +228,18 @@ def test_training_class_tokens_leaves_the_backbone_bit_for_bit(tokenizer):
     assert {name for name in before if not torch.equal(before[name], after[name])} == own
 
 
+def test_a_backbone_that_does_not_learn_drops_no_path(tokenizer):
+    def class_losses(rate):
+        task = tuning(tokenizer, trainable="class_tokens", var=architecture(drop_path_rate=rate))
+        the_trainer = trainer(max_steps=2)
+        the_trainer.fit(task, NoiseDataModule(11))
+        return the_trainer.callback_metrics["train_epoch/class_loss"], weights(task)
+
+    (loss, after), (other_loss, other) = class_losses(0.0), class_losses(0.4)
+    assert loss == other_loss
+    assert same(after, other)
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_it_learns_by_heart(tokenizer, precision):
     task = tuning(tokenizer, label_dropout=0.0)
@@ -300,8 +312,12 @@ def test_initial_weights_are_a_function_of_the_seed(tokenizer):
     ("wrong", "key"),
     [
         ({"cls_weight": -1.0}, r"model\.cls_weight"),
+        ({"cls_weight": math.nan}, r"model\.cls_weight"),
         ({"label_dropout": 1.0}, r"model\.label_dropout"),
         ({"weight_decay": -0.1}, r"model\.weight_decay"),
+        ({"betas": (2.0, 3.0)}, r"model\.betas"),
+        ({"learning_rate": -1.0}, r"model\.learning_rate"),
+        ({"base_learning_rate": math.nan}, r"model\.base_learning_rate"),
         ({"trainable": "tokens"}, r"model\.trainable"),
         ({"trainable": "class_tokens", "var": architecture(class_tokens=False)}, r"model\.var\.class_tokens"),
         ({"var": architecture(vocab_size=17)}, r"tokenizer\.checkpoint"),

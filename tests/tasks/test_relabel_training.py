@@ -239,7 +239,17 @@ def test_mixup_changes_temperature_and_alpha_unless_given():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"temperature": 0.0}, {"mix_alpha": -1.0}, {"std": (0.0, 1.0, 1.0)}, {"lr": 0.0}, {"best_from": 2.0}]
+    "setting",
+    [
+        {"temperature": 0.0},
+        {"mix_alpha": -1.0},
+        {"std": (0.0, 1.0, 1.0)},
+        {"lr": 0.0},
+        {"best_from": 2.0},
+        {"num_classes": -1},
+        {"image_size": 0},
+        {"betas": (1.5, 2.0)},
+    ],
 )
 def test_impossible_settings_name_their_key(setting):
     with pytest.raises(ValueError, match=rf"model\.{next(iter(setting))}="):

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from hieramp_lit.callbacks.shard_writer import plan_of
 from hieramp_lit.data.batches import PlanBatch
+from hieramp_lit.data.plan import RemainingShards
 from hieramp_lit.generate.base import Generated
 
 
@@ -41,7 +42,7 @@ class GenerationProgress(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the work."""
-        work = plan_of(trainer).predict_dataloader()
+        work: RemainingShards = trainer.predict_dataloaders  # asking the plan anew would fit its batch size again
         self._images, self._total_images = 0, work.num_images
         self._shards, self._total_shards = 0, len(work.shards)
         self._start = self._last_line = time.monotonic()

@@ -22,7 +22,7 @@ from hieramp_lit.data.token_folder import (
     finish_cache,
     write_shard,
 )
-from hieramp_lit.data.token_plan import TokenizationPlan
+from hieramp_lit.data.token_plan import RemainingTokenShards, TokenizationPlan
 from hieramp_lit.shards.lock import FolderLock
 
 
@@ -116,8 +116,8 @@ class TokenWriter(Callback):
                 write_shard(self.folder, shard, self._tokens, self._labels, self._identity)
             self._tokens = self._labels = None
             speed = self._encoded / max(time.monotonic() - self._start, 1e-9)
-            of = plan.predict_dataloader().num_images
-            rank_zero_info(f"{shard.name}: {self._encoded} of {of} images encoded, {speed:.1f} images/s")
+            work: RemainingTokenShards = trainer.predict_dataloaders
+            rank_zero_info(f"{shard.name}: {self._encoded} of {work.num_images} images encoded, {speed:.1f} images/s")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the index once all ranks are done and all shards are there, and say where the cache is."""

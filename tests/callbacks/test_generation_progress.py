@@ -60,6 +60,20 @@ def test_nothing_to_do_shows_nothing(tmp_path: Path, log: pytest.LogCaptureFixtu
     assert not lines(log)
 
 
+def test_a_batch_size_is_fitted_once(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    class Fitting(NoiseGenerator):
+        asked = 0
+
+        def fitting_batch_size(self, most: int) -> int:
+            self.asked += 1
+            return min(4, most)
+
+    generator = Fitting()
+    make_set(tmp_path / "set", generator, batch_size="auto")
+    assert generator.asked == 1
+    assert log.messages.count("data.batch_size=auto: 4 images at once.") == 1
+
+
 @pytest.mark.parametrize("breaks", [False, True])
 def test_one_bar_in_a_terminal_and_the_terminal_is_left_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], breaks: bool

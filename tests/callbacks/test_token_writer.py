@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hieramp_lit.data import DigitsDataModule, TokenCache
+from hieramp_lit.data import DigitsDataModule, TokenCache, TokenizationPlan
 from hieramp_lit.data.token_cache import TokenCacheError
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.lock import FolderLock
@@ -258,8 +258,6 @@ def test_tokenization_needs_its_plan(tmp_path: Path, tokenizer: Tokenizer) -> No
 
 
 def test_tokens_are_not_kept_in_memory(tmp_path: Path, tokenizer: Tokenizer, images: Path) -> None:
-    from hieramp_lit.data import TokenizationPlan
-
     task, plan = Tokenization(tokenizer, str(tmp_path / "cache"), PATCH_NUMS), TokenizationPlan(image_data(images))
     assert not quiet_trainer().predict(task, plan, return_predictions=True)
 
@@ -276,6 +274,16 @@ def test_says_how_far_it_is_and_where_the_cache_is(
     assert "train-view01-000000: 30 of 50 images encoded" in caplog.text
     assert f"The token cache is complete: {tmp_path / 'cache'}" in caplog.text
     assert "22 training images × 2 views, 6 validation images, 21 tokens each" in caplog.text
+
+
+def test_the_work_is_listed_once(
+    tmp_path: Path, tokenizer: Tokenizer, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = []
+    listing = TokenizationPlan.predict_dataloader
+    monkeypatch.setattr(TokenizationPlan, "predict_dataloader", lambda plan: listed.append(plan) or listing(plan))
+    make_cache(tmp_path / "cache", tokenizer, image_data(images))
+    assert len(listed) == 1
 
 
 @pytest.mark.slow

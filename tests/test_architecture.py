@@ -19,6 +19,7 @@ LEVELS = {
         "classes",
         "checkpoints",
         "optimization",
+        "transfer",
         "var",
         "amplify",
         "losses",

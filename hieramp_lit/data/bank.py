@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.transfer import sent
+from hieramp_lit.transfer import sent
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from hieramp_lit.data.transfer import sent
+from hieramp_lit.transfer import sent
 
 Mix = Literal["cutmix", "mixup", "none"]
 

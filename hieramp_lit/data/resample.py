@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hieramp_lit.data.transfer import sent
+from hieramp_lit.transfer import sent
 
 
 class Crops(NamedTuple):

@@ -26,6 +26,7 @@ from hieramp_lit.optimization import adamw, lin0, scaled_learning_rate, weight_d
 from hieramp_lit.seeds import stream
 from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
 from hieramp_lit.tasks.precision import refuse_half_weights
+from hieramp_lit.transfer import sent
 from hieramp_lit.var import Tokenizer, VARArchitecture, check_pair, load_into
 
 FROZEN = "tokenizer."
@@ -220,7 +221,7 @@ class ClassTokenTuning(LightningModule):
         place = (self.seed, self.batches_seen, self.global_rank)
         self.batches_seen += 1
         draws_B = torch.rand(len(label_B), generator=stream("label_dropout", *place))
-        dropped_B = (draws_B < self.label_dropout).to(label_B.device, non_blocking=True)
+        dropped_B = sent(draws_B < self.label_dropout, label_B.device)
         condition_B = label_B.masked_fill(dropped_B, self.var.num_classes)
         output = self.var(condition_B, teacher_input_BLc, stream("drop_path", *place), self.checkpointing)
 

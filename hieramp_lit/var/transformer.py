@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from hieramp_lit.transfer import sent
 from hieramp_lit.var.attention import Hook, KeyValueCache
 from hieramp_lit.var.block import NUM_MODULATIONS, Block, HeadNorm, modulate, modulation_layer
 from hieramp_lit.var.class_tokens import check_class_token_scales, query_parts, sequence_layout, visibility
@@ -299,7 +300,8 @@ class VAR(nn.Module):
         if not self.training or self.drop_path_rate == 0:
             return None
         device = generator.device if generator is not None else self.drop_path_rates.device
-        draws = torch.rand(self.depth, 2, batch, generator=generator, device=device).to(self.drop_path_rates.device)
+        draws = torch.rand(self.depth, 2, batch, generator=generator, device=device)
+        draws = sent(draws, self.drop_path_rates.device)
         rates = self.drop_path_rates[:, None, None]
         return (draws >= rates) / (1 - rates)
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -225,6 +226,61 @@ def test_that_count_sees_what_waits(tokenizer, batch):
     with Waiting() as waiting:
         batch.tokens[batch.label > 2].sum().item()
     assert waiting.found == ["index", "_local_scalar_dense"]
+
+
+class Copies(TorchDispatchMode):
+    """Counts copies from the processor to the device; torch waits after those that are not queued from pinned memory.
+
+    Runs over imagined CUDA tensors, which need no GPU but cannot pin.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.waiting, self._pinned = 0, 0, []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = function.overloadpacket.__name__
+        if name == "_pin_memory":
+            self._pinned.append(args[0].clone())
+            return self._pinned[-1]
+        result = function(*args, **kwargs)
+        if name in ("_to_copy", "copy_"):
+            source = args[0] if name == "_to_copy" else args[1]
+            queued = kwargs.get("non_blocking") or (name == "copy_" and args[2:] == (True,))
+            if source.device.type == "cpu" and result.device.type == "cuda":
+                self.count += 1
+                self.waiting += not (queued and any(source is pinned for pinned in self._pinned))
+        return result
+
+
+@pytest.fixture
+def imagined(monkeypatch):
+    """What is made under this has a shape and a device, any one, and no content."""
+    monkeypatch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+@pytest.mark.parametrize(("trainable", "copies"), [("all", 2), ("class_tokens", 1)])
+def test_no_copy_to_the_device_waits(tokenizer, trainable, copies, imagined):
+    task = tuning(tokenizer, trainable=trainable)
+    with imagined:
+        task.to("cuda")
+        batch = TokenBatch(torch.randint(16, (6, 21), device="cuda"), torch.arange(6, device="cuda"))
+        with Copies():
+            task.losses(batch)  # the first step makes the metrics' states
+        with Copies() as seen:
+            task.losses(batch)
+    assert (seen.count, seen.waiting) == (copies, 0)  # dropped labels, and with `all` dropped paths
+
+
+def test_that_count_sees_copies_that_wait(imagined):
+    with imagined, Copies() as seen:
+        ordinary = torch.rand(3)
+        for tensor, queued in ((ordinary, False), (ordinary, True), (ordinary.pin_memory(), False)):
+            tensor.to("cuda", non_blocking=queued)
+            torch.empty(3, device="cuda").copy_(tensor, non_blocking=queued)
+    assert (seen.count, seen.waiting) == (6, 6)
 
 
 def test_images_give_the_same_losses_as_their_tokens(tokenizer):

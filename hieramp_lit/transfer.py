@@ -10,12 +10,12 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
     Torch waits for the device after a copy from ordinary memory, and the device then runs dry.
 
     Args:
-        tensor: On the CPU.
+        tensor: On the CPU, or on `device` already.
         device: Where to.
 
     Returns:
-        The tensor itself where the device is the CPU.
+        The tensor itself where it is on `device`.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

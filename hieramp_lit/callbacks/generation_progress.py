@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
@@ -42,7 +43,7 @@ class GenerationProgress(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the work."""
-        work: RemainingShards = trainer.predict_dataloaders  # asking the plan anew would fit its batch size again
+        work = cast(RemainingShards, trainer.predict_dataloaders)  # the plan itself would fit its batch size anew
         self._images, self._total_images = 0, work.num_images
         self._shards, self._total_shards = 0, len(work.shards)
         self._start = self._last_line = time.monotonic()

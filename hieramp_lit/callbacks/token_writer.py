@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -116,7 +116,7 @@ class TokenWriter(Callback):
                 write_shard(self.folder, shard, self._tokens, self._labels, self._identity)
             self._tokens = self._labels = None
             speed = self._encoded / max(time.monotonic() - self._start, 1e-9)
-            work: RemainingTokenShards = trainer.predict_dataloaders
+            work = cast(RemainingTokenShards, trainer.predict_dataloaders)
             rank_zero_info(f"{shard.name}: {self._encoded} of {work.num_images} images encoded, {speed:.1f} images/s")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

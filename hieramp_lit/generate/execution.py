@@ -1,8 +1,9 @@
 """How a generator's work is executed on its device: compiled or not, and as a CUDA graph.
 
 `none` is eager. `default` and `max-autotune` pass through torch.compile: one graph serves all blocks and another the
-decoder, made at the first batch, which takes a minute or more. `cuda-graphs` records the eager kernels of a whole batch
-once and replays them, which removes the launch overhead that small batches spend most of their time on.
+decoder, made at the first batch, which takes a minute or more. `cuda-graphs` records the eager kernels of all scales of
+a batch once and replays them, which removes the launch overhead that small batches spend most of their time on; the
+decoder's few kernels stay as they are.
 """
 
 from collections.abc import Callable
@@ -72,6 +73,6 @@ class CudaGraph:
                 self._function()
         torch.cuda.current_stream(self._device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.device(self._device), torch.cuda.graph(graph, stream=aside):
             self._function()
         return graph

@@ -18,6 +18,8 @@ MARGIN = 0.75
 MOST_ON_CPU = 16
 """Larger batches gain nothing on a CPU."""
 _MEMINFO = Path("/proc/meminfo")
+_CGROUP = Path("/sys/fs/cgroup")
+"""Where a container finds its own limits (version 2)."""
 
 
 def bytes_per_image(var: VAR) -> int:
@@ -41,7 +43,7 @@ def decoding_bytes(vqvae: VQVAE, dtype: torch.dtype, images: int) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that a device has left for tensors, in bytes.
+    """Memory that a device has left for tensors, in bytes; of the CPU, also within the limit of a container.
 
     Raises:
         ValueError: If the system does not tell; give a number of images then.
@@ -52,7 +54,15 @@ def free_bytes(device: torch.device) -> int:
     if not _MEMINFO.exists():
         raise ValueError("data.batch_size='auto': this system does not tell how much memory is free. Give a number.")
     lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
-    return int(lines["MemAvailable"].split()[0]) * 1024
+    available = int(lines["MemAvailable"].split()[0]) * 1024
+    limit, used = (_number(_CGROUP / name) for name in ("memory.max", "memory.current"))
+    return available if limit is None or used is None else min(available, limit - used)
+
+
+def _number(path: Path) -> int | None:
+    """What a file of a control group says; None without one, or for ``max``, which is no limit."""
+    text = path.read_text().strip() if path.exists() else "max"
+    return None if text == "max" else int(text)
 
 
 def fitting_batch_size(per_image: int, fixed: int, free: int, most: int) -> int:

@@ -18,7 +18,18 @@ from hieramp_lit.generate.execution import Compile, CudaGraph, check_compile, co
 from hieramp_lit.generate.memory import MOST_ON_CPU, bytes_per_image, decoding_bytes, fitting_batch_size, free_bytes
 from hieramp_lit.generate.streams import token_uniforms
 from hieramp_lit.generate.workspace import Workspace
-from hieramp_lit.var import VAR, VQVAE, Sampling, check_pair, draw, filtered_weights, guide, var_in, vqvae_in
+from hieramp_lit.var import (
+    VAR,
+    VQVAE,
+    Sampling,
+    check_pair,
+    draw,
+    exact_convolutions,
+    filtered_weights,
+    guide,
+    var_in,
+    vqvae_in,
+)
 from hieramp_lit.var.block import Block
 from hieramp_lit.var.packed import can_pack
 from hieramp_lit.var.transformer import RunBlock
@@ -29,7 +40,7 @@ class VARGenerator(nn.Module):
 
     Args:
         vqvae: Tokenizer; its decoder makes the image. It and `var` stay as they are; their weights are taken as they
-            are now.
+            are now. What is not cast is shared with them: a move of the generator to another device moves it too.
         var: Transformer on that tokenizer's tokens.
         sampling: Guidance and filtering.
         amplification: What to amplify; None for the plain sampler.
@@ -143,18 +154,19 @@ class VARGenerator(nn.Module):
         if not len(labels_B) or not 0 <= int(labels_B.min()) <= int(labels_B.max()) < var.num_classes:
             raise ValueError(f"Class rows {sorted(set(labels_B.tolist()))}: this VAR has 0 to {var.num_classes - 1}.")
         uniforms_BL = token_uniforms(labels_B, indices_B, seed, var.scales.total)
-        with torch.autocast(var.head.weight.device.type, enabled=False):
-            workspace, sample = self._prepared(len(labels_B), record_saliency)
+        B = len(labels_B)
+        with torch.autocast(var.head.weight.device.type, enabled=False), exact_convolutions():
+            workspace, sample = self._prepared(B, record_saliency)
             workspace.take(labels_B, uniforms_BL)
             sample()
-            images = self._decode(workspace.f_hat)
+            images = self._decode(workspace.f_hat[:B])
         amplifier = workspace.amplifier
         return Generated(
             images=images,
-            tokens=workspace.tokens_BL.clone(),
-            f_hat=workspace.f_hat.clone(),
-            saliency=_cloned(amplifier.saliency) if record_saliency else None,
-            masks=_cloned(amplifier.masks) if record_saliency else None,
+            tokens=workspace.tokens_BL[:B].clone(),
+            f_hat=workspace.f_hat[:B].clone(),
+            saliency=_of_first(B, amplifier.saliency) if record_saliency else None,
+            masks=_of_first(B, amplifier.masks) if record_saliency else None,
         )
 
     def _sample(self, workspace: Workspace) -> None:
@@ -180,24 +192,33 @@ class VARGenerator(nn.Module):
         return torch.cat([to_uint8(self._decode_features(part)) for part in torch.split(f_hat, self.decode_batch_size)])
 
     def _prepared(self, batch: int, record_saliency: bool) -> tuple[Workspace, Callable[[], None]]:
-        """Memory for batches of this kind and what samples in it; both are used again until another kind comes."""
-        kind = (batch, record_saliency, self.var.head.weight.device)
-        if self._ready is None or self._ready[0] != kind:
-            self._ready = None  # frees the memory of the former kind first
-            if not self._packed and self.compile_mode == "none" and can_pack(kind[2], self.dtype):
+        """Memory for batches of this kind and what samples in it; both are used again until another kind comes.
+
+        A recorded graph also takes fewer images than it was recorded for: to record another takes longer than they do.
+        """
+        kind = (record_saliency, self.var.head.weight.device)
+        if self._ready is not None and self._ready[0] == kind:
+            held = self._ready[1].batch
+            if held == batch or (held > batch and self.compile_mode == "cuda-graphs"):
+                return self._ready[1:]
+        self._ready = None  # frees the memory of the former kind first
+        # What is made under inference mode could not be used outside of it.
+        with torch.inference_mode(False), torch.no_grad():
+            if not self._packed and self.compile_mode == "none" and can_pack(kind[1], self.dtype):
                 self.var.pack()  # now, because the model may have been moved since it was made
                 self._packed = True
             amplifier = Amplifier(self.schedule, self.var.class_token_scales if record_saliency else ())
             workspace = Workspace(self.var, batch, amplifier)
             sample: Callable[[], None] = partial(self._sample, workspace)
             if self.compile_mode == "cuda-graphs":
-                sample = CudaGraph(sample, self.var.head.weight.device)
-            self._ready = (kind, workspace, sample)
-        return self._ready[1:]
+                sample = CudaGraph(sample, kind[1])
+        self._ready = (kind, workspace, sample)
+        return workspace, sample
 
 
-def _cloned(maps: Maps) -> Maps:
-    return {place: tensor.clone() for place, tensor in maps.items()}
+def _of_first(images: int, maps: Maps) -> Maps:
+    """Copies of both guidance halves' maps of the first images; each map has the shape ``(2B, …)``."""
+    return {place: torch.cat([half[:images] for half in tensor.chunk(2)]) for place, tensor in maps.items()}
 
 
 def to_uint8(image_BCHW: Tensor) -> Tensor:

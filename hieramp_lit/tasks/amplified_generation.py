@@ -2,6 +2,7 @@
 
 import time
 
+import torch
 from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.amplify import Amplification
@@ -88,5 +89,7 @@ class AmplifiedGeneration(Generation):
         rank_zero_info(f"model.compile={self._compile}: the first batch compiles, which takes a minute or more …")
         start = time.perf_counter()
         generated = super().predict_step(batch, batch_idx)
+        if generated.images.is_cuda:
+            torch.cuda.synchronize(generated.images.device)
         rank_zero_info(f"model.compile={self._compile}: the first batch took {time.perf_counter() - start:.0f} s.")
         return generated

@@ -2,6 +2,7 @@
 
 from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
 from hieramp_lit.var.attention import Emphasis, Hook, KeyValueCache
+from hieramp_lit.var.exact import exact_convolutions
 from hieramp_lit.var.half import var_in, vqvae_in
 from hieramp_lit.var.sampling import Sampling, draw, filtered_weights, guide
 from hieramp_lit.var.scales import STAGES, Scales, Stage
@@ -27,6 +28,7 @@ __all__ = [
     "VQVAEOutput",
     "check_pair",
     "draw",
+    "exact_convolutions",
     "filtered_weights",
     "guide",
     "load_into",

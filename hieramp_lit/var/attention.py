@@ -32,6 +32,11 @@ class Emphasis(NamedTuple):
 MOST_LOGITS = 2**22
 """Attention logits held at once by `_products`: more would leave the processor's cache."""
 
+CARRIERS = 3
+"""Dimensions that carry a bias, see `carry_bias`."""
+ALIGNMENT = 8
+"""Head widths of the fast kernels are multiples of this."""
+
 Hook = Callable[[Tensor, Tensor, float], Emphasis | None]
 """Takes the class token's query ``(B, H, 1, D)``, the scale's spatial keys ``(B, H, l, D)`` and the softmax scale."""
 
@@ -157,21 +162,26 @@ class SelfAttention(nn.Module):
         """Attention with `bias_Bl` on the keys from `start` on; other keys keep their logits.
 
         The bias is a mask of one row for all heads and queries, in float32 (bfloat16 would round β = 5.3 to 5.3125).
-        On the CPU it costs nothing (2 × 16 heads × 256 queries × 680 keys: 18.5 ms with it, 18.7 ms without). On a GPU,
-        where such a mask may rule out the fastest kernel, it has not been measured; it concerns one block in sixteen.
+        On the CPU it costs nothing (2 × 16 heads × 256 queries × 680 keys: 18.5 ms with it, 18.7 ms without). In half
+        precision on a GPU a mask would have to be rounded, and rules out the flash kernel: there the bias travels in
+        dimensions that queries and keys get besides, see `carry_bias`. It concerns one block in sixteen; what it costs
+        on a GPU has not been measured.
         """
-        mask = None
+        bias = None
         if bias_Bl is not None:
-            after = k.shape[2] - start - bias_Bl.shape[1]
-            mask = F.pad(bias_Bl, (start, after))[:, None, None, :]
-        if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+            bias = F.pad(bias_Bl, (start, k.shape[2] - start - bias_Bl.shape[1]))
+        half = q.dtype in (torch.bfloat16, torch.float16)
+        if half and bias is not None and q.device.type != "cpu":
+            wide = carry_bias(q, k, v, bias / self.softmax_scale)
+            return F.scaled_dot_product_attention(*wide, scale=self.softmax_scale)[..., : q.shape[-1]]
+        mask = None if bias is None else bias[:, None, None, :]
+        if q.dtype == torch.bfloat16 and q.device.type == "cpu":
             return _products(q, k, v, mask, self.softmax_scale)
-        mask = mask if mask is None or q.device.type == "cpu" else mask.to(q.dtype)  # the kernels of CUDA want it so
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.softmax_scale)
 
     def _project(self, x_BSC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         B, S, _ = x_BSC.shape
-        if self._packed is not None:
+        if self._packed is not None and x_BSC.device.type == "cpu":
             qkv = self._packed[0](x_BSC)
         else:
             bias = torch.cat([self.q_bias, self.zero_k_bias, self.v_bias])
@@ -184,7 +194,8 @@ class SelfAttention(nn.Module):
 
     def _merge(self, y_BHSD: Tensor) -> Tensor:
         y_BSC = y_BHSD.transpose(1, 2).flatten(2)
-        y: Tensor = self.proj(y_BSC) if self._packed is None else self._packed[1](y_BSC)
+        packed = self._packed is not None and y_BSC.device.type == "cpu"
+        y: Tensor = self._packed[1](y_BSC) if self._packed is not None and packed else self.proj(y_BSC)
         return y
 
 
@@ -195,6 +206,33 @@ def _unit(x_BHSD: Tensor, scale: Tensor | float) -> Tensor:
     )
     unit: Tensor = (x_BHSD * (scale / length.clamp_min(1e-12))).to(x_BHSD.dtype)
     return unit
+
+
+def carry_bias(q_BHnD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, bias_BS: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of which plain attention gives what `bias_BS` on the logits would give.
+
+    A query gets ones in `CARRIERS` more dimensions, and its keys the bias there, as a sum of numbers in half precision,
+    each what the ones before leave over: three times 8 bits of bfloat16 are a float32. Kernels add products up in
+    float32. Values get zeros, since kernels want one width; there are eight dimensions more, for their alignment.
+
+    Args:
+        q_BHnD: Queries in half precision.
+        k_BHSD: Keys, likewise.
+        v_BHSD: Values, likewise.
+        bias_BS: What to add to ``q · k`` at each key, float32.
+    """
+    ones = q_BHnD.new_ones(*q_BHnD.shape[:3], CARRIERS)
+    parts, rest = [], bias_BS
+    for _ in range(CARRIERS):
+        parts.append(rest.to(k_BHSD.dtype))
+        rest = rest - parts[-1]
+    carried = torch.stack(parts, dim=-1)[:, None].expand(*k_BHSD.shape[:3], CARRIERS)
+    spare = ALIGNMENT - CARRIERS
+    return (
+        F.pad(torch.cat([q_BHnD, ones], dim=-1), (0, spare)),
+        F.pad(torch.cat([k_BHSD, carried], dim=-1), (0, spare)),
+        F.pad(v_BHSD, (0, ALIGNMENT)),
+    )
 
 
 def _products(q_BHnD: Tensor, k_BHSD: Tensor, v_BHSD: Tensor, mask: Tensor | None, scale: float) -> Tensor:

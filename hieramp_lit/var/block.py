@@ -54,14 +54,17 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BSC: Tensor) -> Tensor:
         """Keep the shape ``(B, S, C)``."""
-        if self._packed is not None:
+        if self._packed is not None and x_BSC.device.type == "cpu":
             return self._packed[1](self._packed[0](x_BSC))
         y: Tensor = self.fc2(F.gelu(self.fc1(x_BSC), approximate="tanh"))
         return y
 
     def in_parts(self, x_BSC: Tensor) -> Tensor:
-        """The same without gradients, on a CPU a few rows at a time, so that what is inside stays in its cache."""
-        if x_BSC.device.type != "cpu":
+        """The same without gradients, on a CPU a few rows at a time, so that what is inside stays in its cache.
+
+        A compiler gets it in one go: the loop would make one graph for every number of rows.
+        """
+        if x_BSC.device.type != "cpu" or torch.compiler.is_compiling():
             return self.forward(x_BSC)
         y = torch.empty_like(x_BSC)
         for part in range(0, x_BSC.shape[0] * x_BSC.shape[1], ROWS):

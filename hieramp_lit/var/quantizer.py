@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hieramp_lit.var.exact import exact_convolutions
 from hieramp_lit.var.scales import Scales
 
 
@@ -178,6 +179,7 @@ class MultiScaleQuantizer(nn.Module):
             f_hat = f_hat + self.contribution(tokens_Bl, k)
         return f_hat
 
+    @exact_convolutions()
     def teacher_input(self, tokens_BL: Tensor) -> Tensor:
         """Inputs of the scales 1…K−1 under teacher forcing.
 

@@ -309,7 +309,8 @@ class VAR(nn.Module):
         """The head computes in float32 under any autocast."""
         with torch.autocast(x_BLC.device.type, enabled=False):
             normed_BLC = self.head_nm(x_BLC.float(), condition.head.float()).to(self.head.weight.dtype)
-            y: Tensor = self.head(normed_BLC) if self._packed_head is None else self._packed_head(normed_BLC)
+            packed = self._packed_head if normed_BLC.device.type == "cpu" else None
+            y: Tensor = self.head(normed_BLC) if packed is None else packed(normed_BLC)
         return y.float()
 
     def _class_logits(self, attended_BKC: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hieramp_lit.var.autoencoder import Decoder, Encoder
+from hieramp_lit.var.exact import exact_convolutions
 from hieramp_lit.var.quantizer import MultiScaleQuantizer
 from hieramp_lit.var.scales import Scales
 
@@ -96,6 +97,7 @@ class VQVAE(nn.Module):
         return VQVAEOutput(reconstruction, quantized.loss, quantized.tokens)
 
     @torch.no_grad()
+    @exact_convolutions()
     def encode(self, image_BCHW: Tensor) -> Tensor:
         """Tokens of an image.
 
@@ -116,6 +118,7 @@ class VQVAE(nn.Module):
         return self.quantize.teacher_input(tokens_BL)
 
     @torch.no_grad()
+    @exact_convolutions()
     def decode(self, tokens_BL: Tensor) -> Tensor:
         """Image in [-1, 1], ``(B, 3, H, W)``, from tokens, int64, ``(B, L)``."""
         return self.decode_features(self.quantize.accumulate(tokens_BL))

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+from hieramp_lit.generate import memory
 from hieramp_lit.generate.memory import bytes_per_image, decoding_bytes, fitting_batch_size, free_bytes
 from hieramp_lit.var import VARArchitecture, VQVAEArchitecture, var_in
 from tests.golden.models import build_var
@@ -39,3 +42,13 @@ def test_half_precision_fits_more():
 
 def test_this_machine_tells_what_is_free():
     assert 2**20 < free_bytes(torch.device("cpu")) < 2**50
+
+
+def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    free = free_bytes(torch.device("cpu"))
+    (tmp_path / "memory.current").write_text("1000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_bytes(torch.device("cpu")) == pytest.approx(free, rel=0.2)
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert free_bytes(torch.device("cpu")) == 4000

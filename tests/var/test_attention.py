@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hieramp_lit.var.attention import SelfAttention
+from hieramp_lit.var.attention import SelfAttention, carry_bias
 from hieramp_lit.var.class_tokens import QueryPart
 
 
@@ -47,3 +47,16 @@ def test_equals_the_equations_in_float64(l2_norm: bool) -> None:
     torch.testing.assert_close(
         attention(x_BSC, seen_SS, every).double(), attended(attention, x_BSC, seen_SS), atol=1e-5, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_carried_bias_is_the_bias(dtype: torch.dtype) -> None:
+    q, k, v = (torch.randn(2, 3, length, 8).to(dtype) for length in (4, 6, 6))
+    bias_BS = torch.tensor([[0, 5.3, -0.7, 2.1, 1e-3, 0], [5.3, 0, 0, 0, -11.7, 40.1]])
+    wide_q, wide_k, wide_v = carry_bias(q, k, v, bias_BS)
+    assert {wide.shape[-1] for wide in (wide_q, wide_k, wide_v)} == {16}
+    assert {wide.dtype for wide in (wide_q, wide_k, wide_v)} == {dtype}
+    logits = q.double() @ k.double().transpose(2, 3) + bias_BS.double()[:, None, None]
+    torch.testing.assert_close(wide_q.double() @ wide_k.double().transpose(2, 3), logits, atol=1e-6, rtol=1e-7)
+    assert torch.equal(wide_v[..., :8], v)
+    assert not wide_v[..., 8:].any()

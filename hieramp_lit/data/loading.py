@@ -8,11 +8,13 @@ though, where the number of steps was asked for before (``Trainer.estimated_step
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from hieramp_lit.data.identity import check_same_samples, identity_of
 from hieramp_lit.seeds import stream
 
 Batch = TypeVar("Batch")
@@ -80,6 +82,7 @@ class TrainLoader(Generic[Batch]):
                 f"data.batch_size={batch_size} on {world_size} device(s) needs {global_batch} training images for one "
                 f"batch, there are {len(samples)}. Lower `data.batch_size` or add images."
             )
+        self._samples = samples
         self._num_samples = len(samples)
         self._batch_size = batch_size
         self._seed = seed
@@ -102,18 +105,26 @@ class TrainLoader(Generic[Batch]):
             self._epoch, self._batch = self._following()
             yield batch
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """The place, and what the batches from there on depend on."""
-        return {"epoch": self._epoch, "batch": self._batch, **self._layout()}
+        return {"epoch": self._epoch, "batch": self._batch, "samples": self._identity, **self._layout()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a place.
 
         Raises:
-            ValueError: If the batches of this loader are not those of the one whose place was saved.
+            ValueError: If the place is in mid-epoch, and the batches of this loader are not those of the one whose
+                place was saved: another size or order, or other samples.
         """
         check_layout(state, self._layout())
+        if state["epoch"] or state["batch"]:
+            check_same_samples(state.get("samples"), self._identity, mid_epoch=bool(state["batch"]))
         self._epoch, self._batch = int(state["epoch"]), int(state["batch"])
+
+    @cached_property
+    def _identity(self) -> dict[str, Any] | None:
+        # when it is first asked for: with a million files it takes seconds
+        return identity_of(self._samples)
 
     def _following(self) -> tuple[int, int]:
         return (self._epoch, self._batch + 1) if self._batch + 1 < len(self) else (self._epoch + 1, 0)

@@ -70,9 +70,10 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
         self._place = state_dict.get("train_loader")
 
     def take_over_place(self, checkpoint: dict[str, Any]) -> None:
-        """Go on where another data module was: images from tokens, or tokens from images, of the same seed.
+        """Go on where another data module was: images from tokens, or tokens from images, of the same crops and seed.
 
         Lightning files a data module's state under the name of its class, and would start the epoch anew in silence.
+        The loader that gets the place refuses one among other crops.
 
         Args:
             checkpoint: Being loaded; the other's place is entered under this one's name, unless it has a place of ours.

@@ -1,8 +1,10 @@
 """Tokens from a cache for `ClassTokenTuning`: no image, no encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import TokenBatch
@@ -34,6 +36,11 @@ class TokenSamples:
         tokens, labels = self._cache.read(self._split, [(key.epoch % views, key.sample) for key in keys])
         return TokenBatch(torch.from_numpy(tokens), torch.from_numpy(labels))
 
+    def identity(self) -> dict[str, Any] | None:
+        """What decided the images that the tokens are of; None if the cache does not say."""
+        identity: dict[str, Any] | None = self._cache.identity.get(self._split)
+        return identity
+
 
 class TokenDataModule(SampledDataModule[TokenBatch]):
     """Tokens that `hieramp tokenize` has stored; training on them is training on the images, without the encoder.
@@ -45,7 +52,7 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
         path: Folder of the cache.
         batch_size: Samples per batch and device.
         num_workers: Processes that read ahead, per device; 0 is fast enough: a batch is a copy of a few hundred kB.
-        seed: Decides the order of the training samples.
+        seed: Decides the order of the training samples. A fit warns where the crops were drawn with another.
 
     Raises:
         ValueError: If a number is out of range, or `path` is no finished token cache.
@@ -54,6 +61,16 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
     def __init__(self, path: str, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
         super().__init__(batch_size, num_workers, seed)
         self.cache = TokenCache.open(path)
+
+    def setup(self, stage: str) -> None:
+        """Warn if order and crops are of two seeds."""
+        seeds = _seeds(self.train_samples().identity())
+        if stage == "fit" and seeds and self.seed not in seeds:
+            rank_zero_warn(
+                f"data.seed={self.seed} orders the samples, the crops in data.path={str(self.cache.path)!r} were drawn "
+                f"with seed {seeds[0]}: a fit on the images, whose data.seed decides both, gives other losses with "
+                f"either. Give data.seed={seeds[0]} to repeat it; several orders of the same crops are fine."
+            )
 
     @property
     def classes(self) -> ClassList:
@@ -71,3 +88,9 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
     def test_samples(self) -> TokenSamples:
         """The validation samples."""
         return self.val_samples()
+
+
+def _seeds(identity: Mapping[str, Any] | None) -> list[int]:
+    """Seeds of what was drawn when the images were cached."""
+    drawn = [part for part in (identity or {}).values() if isinstance(part, Mapping)]
+    return [part["seed"] for part in drawn if "seed" in part]

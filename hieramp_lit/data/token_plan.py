@@ -1,6 +1,5 @@
 """What `hieramp tokenize` encodes: every view of every image, shard by shard, and who does it."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,25 +7,16 @@ from lightning.pytorch import LightningDataModule
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenizationBatch
-from hieramp_lit.data.loading import SampleKey, data_loader
+from hieramp_lit.data.identity import Identified, identity_of
+from hieramp_lit.data.loading import SampleKey, Samples, data_loader
 from hieramp_lit.data.module import ImageDataModule
 from hieramp_lit.data.token_layout import SPLITS, Split, TokenLayout, TokenShard
-from hieramp_lit.shards.encode import encode_json
 from hieramp_lit.shards.identity import classes_sha256
 
 
 @runtime_checkable
-class IdentifiedSamples(Protocol):
+class IdentifiedSamples(Samples[ImageBatch], Identified, Protocol):
     """Images that can say what decides them."""
-
-    def __len__(self) -> int:
-        """Number of samples."""
-
-    def __getitem__(self, keys: Sequence[SampleKey]) -> ImageBatch:
-        """The batch of these samples, in this order."""
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the images, as plain values: files, crops, seed; no paths of this machine."""
 
 
 class TokenizationPlan(LightningDataModule):
@@ -106,15 +96,12 @@ class TokenizationPlan(LightningDataModule):
 
     def identity(self) -> dict[str, Any]:
         """What decides the images and their order in the cache, as plain JSON values."""
-        images: dict[str, Any] = {split: samples.identity() for split, samples in self._listed.items()}
-        identity = {
+        return {
             "views": self.views,
             "shard_size": self.shard_size,
             "classes_sha256": classes_sha256(self.classes),
-            **images,
+            **{split: identity_of(samples) for split, samples in self._listed.items()},
         }
-        plain: dict[str, Any] = json.loads(encode_json(identity))
-        return plain
 
     def image_size(self) -> int:
         """Side of the images in pixels, from the first one.

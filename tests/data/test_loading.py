@@ -95,6 +95,66 @@ def test_a_place_in_other_batches_is_refused_unless_an_epoch_begins(changed):
     TrainLoader(**arguments).load_state_dict(between.state_dict())
 
 
+class Identified(Numbers):
+    """Numbers that say what decides them, and count how often they are asked."""
+
+    def __init__(self, identity):
+        super().__init__(20)
+        self.decides, self.asked = identity, 0
+
+    def identity(self):
+        self.asked += 1
+        return self.decides
+
+
+FILES = {"images": {"count": 20, "sha256": "ab" * 32}, "crop": {"short_side": 18, "seed": 0}}
+
+
+def place(decides, taken):
+    """Behind `taken` of an epoch's five batches."""
+    loader = TrainLoader(Identified(decides), 4)
+    list(islice(loader, taken))
+    return loader.state_dict()
+
+
+OTHER_SAMPLES = [
+    ({**FILES, "crop": {"short_side": 19, "seed": 0}}, r"crop\.short_side \(data\.short_side\): checkpoint 18, now 19"),
+    ({**FILES, "crop": {"short_side": 18, "seed": 1}}, r"crop\.seed \(data\.seed\): checkpoint 0, now 1"),
+    (
+        {**FILES, "images": {"count": 20, "sha256": "cd" * 32}},
+        r'images\.sha256 \(data\.train .*: checkpoint "abab.*"cdcd',
+    ),
+    (
+        {"images": FILES["images"], "warp": {"zoom": 1.0}},
+        r"warp\.zoom \(data\.augmentation\): checkpoint null, now 1\.0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("other", "named"), OTHER_SAMPLES)
+def test_a_place_among_other_samples_is_refused_and_between_epochs_warned_about(other, named):
+    with pytest.raises(ValueError, match=named):
+        TrainLoader(Identified(other), 4).load_state_dict(place(FILES, 3))
+    with pytest.warns(UserWarning, match=named):
+        TrainLoader(Identified(other), 4).load_state_dict(place(FILES, 5))
+    TrainLoader(Identified(other), 4).load_state_dict(place(FILES, 0))
+
+
+def test_samples_that_cannot_say_what_they_are_go_on():
+    for before, after in ((FILES, None), (None, FILES), (FILES, dict(reversed(FILES.items())))):
+        TrainLoader(Identified(after), 4).load_state_dict(place(before, 3))
+    TrainLoader(Numbers(20), 4).load_state_dict(place(FILES, 3))
+
+
+def test_samples_are_asked_once_and_not_before_they_must():
+    samples = Identified(FILES)
+    loader = TrainLoader(samples, 4)
+    list(loader)
+    assert samples.asked == 0
+    assert loader.state_dict() == loader.state_dict()
+    assert samples.asked == 1
+
+
 @pytest.mark.parametrize("loader", [TrainLoader, EvaluationLoader])
 def test_workers_change_nothing(loader):
     assert content(loader(Numbers(11), 2, num_workers=2)) == content(loader(Numbers(11), 2))

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from hieramp_lit.data import TokenDataModule
+from hieramp_lit.data.identity import identity_of
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.token_cache import TokenCacheError
 from tests.data.token_caches import image_data, make_cache, write_images
@@ -47,6 +50,25 @@ def test_batches_do_not_depend_on_workers(folder):
 
 def test_classes_are_those_of_the_images(folder):
     assert TokenDataModule(folder).classes.names == ["cat", "dog"]
+
+
+def test_another_seed_than_that_of_the_crops_is_said(folder):
+    TokenDataModule(folder, seed=0).setup("fit")
+    TokenDataModule(folder, seed=1).setup("validate")
+    with pytest.warns(UserWarning, match=r"data\.seed=1 .*seed 0.*Give data\.seed=0"):
+        TokenDataModule(folder, seed=1).setup("fit")
+
+
+def test_tokens_are_identified_as_the_images_they_are_of(folder):
+    images = image_data(Path(folder).parent / "images")
+    images.setup("fit")
+    tokens = TokenDataModule(folder)
+    for ours, theirs in (
+        (tokens.train_samples(), images.train_samples()),
+        (tokens.val_samples(), images.val_samples()),
+    ):
+        assert identity_of(ours) == identity_of(theirs)
+    assert identity_of(tokens.train_samples()) != identity_of(tokens.val_samples())
 
 
 def test_what_cannot_be_is_refused_by_name(folder, tmp_path):

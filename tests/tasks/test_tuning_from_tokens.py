@@ -1,5 +1,6 @@
 """Tuning from cached tokens is tuning from the images: the same losses, step by step, and it resumes as exactly."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,29 @@ class TestRefusals:
         fit(tokenizer, tokens(root), storing, max_steps=3)
         with pytest.raises(ValueError, match=r"data\.batch_size"):
             fit(tokenizer, tokens(root, batch_size=5), resume=tmp_path / "cut.ckpt")
+
+    @pytest.mark.parametrize("started_on", ["tokens", "images"])
+    @pytest.mark.parametrize(
+        ("other", "named"),
+        [
+            ({"seed": 4}, r"crop\.seed \(data\.seed\): checkpoint 3, now 4"),
+            ({"short_side": 19}, r"crop\.short_side \(data\.short_side\): checkpoint 18, now 19"),
+            ({"renamed": True}, r"images\.sha256 \(data\.train"),
+        ],
+        ids=["seed", "short_side", "images"],
+    )
+    def test_resuming_in_mid_epoch_on_a_cache_of_other_images_or_crops(
+        self, root, tokenizer, tmp_path, started_on, other, named
+    ):
+        storing = ModelCheckpoint(tmp_path, every_n_train_steps=3, filename="cut", save_top_k=-1)
+        fit(tokenizer, {"tokens": tokens, "images": images}[started_on](root), storing, max_steps=3)
+        folder = Path(shutil.copytree(root / "images", tmp_path / "images"))
+        crops = {"flip": True, "seed": 3, **other}
+        if crops.pop("renamed", False):
+            (folder / "train" / "cat" / "00.png").rename(folder / "train" / "cat" / "90.png")
+        make_cache(tmp_path / "cache", tokenizer, image_data(folder, **crops))
+        with pytest.raises(ValueError, match=named):
+            fit(tokenizer, TokenDataModule(str(tmp_path / "cache"), 4, seed=3), resume=tmp_path / "cut.ckpt")
 
     def test_a_folder_that_is_no_cache(self, root):
         with pytest.raises(ValueError, match=r"data\.path"):

@@ -13,6 +13,7 @@ from hieramp_lit.bench.flops import image_flops
 from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, time_candidates
 from hieramp_lit.bench.process import OwnProcess
+from hieramp_lit.bench.profile import Shares, shares
 from hieramp_lit.bench.reference import PlainGenerator
 from hieramp_lit.bench.report import Group, Report
 from hieramp_lit.generate import Generated, Sampling, VARGenerator
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also time the plainly written reference, amplified, in float32, in a process of its own; and, on a CPU, "
         "in this process, which keeps the memory that it frees",
     )
+    parser.add_argument("--profile", action="store_true", help="also show where the time of amplified generation goes")
     parser.add_argument("--checkpoint", metavar="FILE", help="weights of a VAR of this depth (default: random)")
     parser.add_argument("--tokenizer", metavar="FILE", help="weights of a tokenizer (default: random)")
 
@@ -61,7 +63,8 @@ def run(options: argparse.Namespace) -> Report:
     if options.baseline and kept:
         generators[BASELINE_KEPT] = baseline(options, device)
     flops = {plain: image_flops(architecture, tokenizer, class_tokens=not plain) for plain in (True, False)}
-    groups = []
+    rate = matmul_rate(device, dtype)
+    groups, notes, profiles = [], list[str](), list[Shares]()
     for batch in options.batch_sizes:
         candidates = [
             Candidate(name, Batches(generator, batch), work=batch, flops=batch * flops[name == PLAIN])
@@ -73,7 +76,17 @@ def run(options: argparse.Namespace) -> Report:
                 process = processes.enter_context(OwnProcess(make, device))
                 peak = partial(getattr, process, "peak_bytes")
                 candidates.append(Candidate(BASELINE, process, batch, batch * flops[False], peak))
-            groups.append(Group(f"batch {batch}", time_candidates(candidates, device, options.repeats, options.warmup)))
+            timings = time_candidates(
+                candidates, device, options.repeats, options.warmup, leave_out_too_large=device.type == "cuda"
+            )
+        timed = [timing.candidate.name for timing in timings]
+        notes += [f"batch {batch}: too large for the memory: {c.name}." for c in candidates if c.name not in timed]
+        if timings:
+            groups.append(Group(f"batch {batch}", timings))
+        if options.profile and AMPLIFIED in timed:
+            amplified = next(candidate for candidate in candidates if candidate.name == AMPLIFIED)
+            limit = batch * flops[False] / rate
+            profiles.append(shares(f"amplified, batch {batch}", amplified.run, batch, limit, device))
     settings = {
         "depth": options.depth,
         "ch": options.ch,
@@ -83,8 +96,8 @@ def run(options: argparse.Namespace) -> Report:
         "memory_kept": kept,
         "weights": options.checkpoint or "random",
     }
-    rate = matmul_rate(device, dtype)
-    return Report("generate", "images", settings, describe(device), groups, rate, _notes(groups))
+    notes += _notes(groups)
+    return Report("generate", "images", settings, describe(device), groups, rate, notes, profiles)
 
 
 class Batches:
@@ -154,10 +167,11 @@ def _notes(groups: Sequence[Group]) -> list[str]:
     notes = []
     for group in groups:
         rows = {timing.candidate.name: timing for timing in group.timings}
-        cost = 100 * (rows[AMPLIFIED].ratio_to(rows[PLAIN]) - 1)
-        notes.append(f"{group.title}: amplified generation against plain VAR: {cost:+.1f} % time.")
+        if PLAIN in rows and AMPLIFIED in rows:
+            cost = 100 * (rows[AMPLIFIED].ratio_to(rows[PLAIN]) - 1)
+            notes.append(f"{group.title}: amplified generation against plain VAR: {cost:+.1f} % time.")
         for name in (BASELINE, BASELINE_KEPT):
-            if name in rows:
+            if name in rows and AMPLIFIED in rows:
                 speed = rows[name].ratio_to(rows[AMPLIFIED])
                 notes.append(f"{group.title}: it is {speed:.2f} × as fast as: {name}.")
     return notes

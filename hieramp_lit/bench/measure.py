@@ -96,7 +96,11 @@ class Timing:
 
 
 def time_candidates(
-    candidates: Sequence[Candidate], device: torch.device, repeats: int = 5, warmup: int = 1
+    candidates: Sequence[Candidate],
+    device: torch.device,
+    repeats: int = 5,
+    warmup: int = 1,
+    leave_out_too_large: bool = False,
 ) -> list[Timing]:
     """Time candidates in turns: every repeat runs each of them once, each time starting with another one.
 
@@ -105,17 +109,28 @@ def time_candidates(
         device: Where the work runs; a CUDA device is waited for before the clock is read.
         repeats: Timed runs of each, at least 1.
         warmup: Runs of each before that, at least 1: the first one is reported as `Timing.first_s`.
+        leave_out_too_large: Go on without a candidate that has too little memory in its first runs.
+
+    Returns:
+        One a candidate, but for those left out.
 
     Raises:
         ValueError: If `repeats` or `warmup` is below 1, or there is nothing to time.
     """
     if repeats < 1 or warmup < 1 or not candidates:
         raise ValueError(f"repeats={repeats}, warmup={warmup}, {len(candidates)} candidates: give at least 1 of each.")
-    timings = [Timing(candidate) for candidate in candidates]
-    for timing in timings:
-        timing.first_s = _seconds(timing.candidate, device)
-        for _ in range(warmup - 1):
-            _seconds(timing.candidate, device)
+    timings = []
+    for candidate in candidates:
+        try:
+            timing = Timing(candidate)
+            timing.first_s = _seconds(candidate, device)
+            for _ in range(warmup - 1):
+                _seconds(candidate, device)
+        except torch.OutOfMemoryError:
+            if not leave_out_too_large:
+                raise
+        else:
+            timings.append(timing)
     for repeat in range(repeats):
         turn = repeat % len(timings)
         for timing in timings[turn:] + timings[:turn]:

@@ -48,15 +48,17 @@ class OwnProcess:
 
         Raises:
             RuntimeError: If it failed; with the trace from over there.
+            torch.OutOfMemoryError: If it had too little memory there.
         """
         self._pipe.send(None)
         try:
-            failure, self.peak_bytes = self._pipe.recv()
+            failure, too_large, self.peak_bytes = self._pipe.recv()
         except EOFError:
             self._process.join()
             raise RuntimeError(f"The process to measure ended with exit code {self._process.exitcode}.") from None
         if failure is not None:
-            raise RuntimeError(f"The process to measure failed:\n{failure}")
+            kind = torch.OutOfMemoryError if too_large else RuntimeError
+            raise kind(f"The process to measure failed:\n{failure}")
 
 
 def _serve(make: Make, device: torch.device, pipe: Connection) -> None:
@@ -66,12 +68,12 @@ def _serve(make: Make, device: torch.device, pipe: Connection) -> None:
             pipe.recv()
         except EOFError:  # the other side closed
             return
-        failure = None
+        failure, too_large = None, False
         reset_peak_memory(device)
         try:
             run = run or make()
             run()
             wait_for(device)
-        except Exception:  # whatever it is, the other side raises it
-            failure = traceback.format_exc()
-        pipe.send((failure, peak_memory(device)))
+        except Exception as error:  # whatever it is, the other side raises it
+            failure, too_large = traceback.format_exc(), isinstance(error, torch.OutOfMemoryError)
+        pipe.send((failure, too_large, peak_memory(device)))

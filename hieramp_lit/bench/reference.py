@@ -17,7 +17,7 @@ from hieramp_lit.amplify.rules import emphasize
 from hieramp_lit.amplify.saliency import salient_count, salient_positions
 from hieramp_lit.generate.base import Generated
 from hieramp_lit.generate.streams import token_uniforms
-from hieramp_lit.var import VAR, VQVAE, Sampling
+from hieramp_lit.var import VAR, VQVAE, Sampling, exact_convolutions
 from hieramp_lit.var.attention import SelfAttention
 from hieramp_lit.var.block import Block, layer_norm, modulate
 
@@ -39,6 +39,7 @@ class PlainGenerator:
         self.schedule = schedule
 
     @torch.no_grad()
+    @exact_convolutions()
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int) -> Generated:
         """Images, tokens and ``f_hat``; arguments as for `VARGenerator.generate`."""
         var, quantizer, scales = self.var, self.vqvae.quantize, self.var.scales

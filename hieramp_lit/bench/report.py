@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hieramp_lit.bench.measure import Timing
+from hieramp_lit.bench.profile import Shares
 from hieramp_lit.files import write_json
 
 
@@ -48,6 +49,7 @@ class Report:
         matmul_flops_per_s: The machine's rate of matrix products in the run's precision; None if not measured.
         groups: The tables.
         notes: Lines below the tables.
+        profiles: Where the time goes; tables of their own.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Report:
     groups: Sequence[Group]
     matmul_flops_per_s: float | None = None
     notes: Sequence[str] = ()
+    profiles: Sequence[Shares] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -79,6 +82,7 @@ class Report:
                 for group in self.groups
             ],
             "notes": list(self.notes),
+            "profiles": [profile.to_json() for profile in self.profiles],
         }
 
     def write(self, path: Path) -> None:
@@ -98,6 +102,8 @@ class Report:
             console.print(f"matrix products: {self.matmul_flops_per_s / 1e9:,.0f} GFLOP/s", highlight=False)
         for group in self.groups:
             console.print(self._table(group))
+        for profile in self.profiles:
+            console.print(self._profile(profile))
         for note in self.notes:
             console.print(note, highlight=False, markup=False)
 
@@ -110,6 +116,16 @@ class Report:
         table.add_column("first s", justify="right")
         for timing, ratio in zip(group.timings, group.ratios(), strict=True):
             table.add_row(timing.candidate.name, *self._cells(timing, ratio))
+        return table
+
+    def _profile(self, profile: Shares) -> Table:
+        table = Table(title=f"{self.name}: where the time goes, {profile.title}", title_justify="left")
+        table.add_column("", no_wrap=True)
+        for heading in (f"ms/{self.unit.removesuffix('s')}", "share"):
+            table.add_column(heading, justify="right")
+        rows = {**profile.seconds, "all": profile.total_s, "products and convolutions at full rate": profile.limit_s}
+        for name, seconds in rows.items():
+            table.add_row(name, f"{1000 * seconds / profile.work:.1f}", f"{100 * seconds / profile.total_s:.0f} %")
         return table
 
     def _cells(self, timing: Timing, ratio: float) -> list[str]:

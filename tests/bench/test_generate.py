@@ -18,7 +18,7 @@ def options(*arguments: str) -> argparse.Namespace:
 
 
 def test_shows_all_rows_of_every_batch_size_side_by_side(tmp_path: Path):
-    report = generate.run(options("--batch-sizes", "1", "2", "--baseline", "--precision", "bf16"))
+    report = generate.run(options("--batch-sizes", "1", "2", "--baseline", "--precision", "bf16", "--profile"))
     assert [group.title for group in report.groups] == ["batch 1", "batch 2"]
     for group, batch in zip(report.groups, (1, 2), strict=True):
         rows = {timing.candidate.name: timing for timing in group.timings}
@@ -29,6 +29,10 @@ def test_shows_all_rows_of_every_batch_size_side_by_side(tmp_path: Path):
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["settings"]["precision"] == "bf16"
     assert written["machine"]["versions"]["torch"] == torch.__version__
+    for profile, batch in zip(written["profiles"], (1, 2), strict=True):
+        assert profile["title"] == f"amplified, batch {batch}"
+        assert profile["limit_s"] == batch * rows[AMPLIFIED].candidate.flops / 2 / written["matmul_flops_per_s"]
+        assert profile["seconds"]["convolutions"] > 0
     first = written["groups"][0]["rows"]
     assert first[0]["ratio"] == 1
     assert first[4]["ratio"] == pytest.approx(first[4]["seconds"][0] / first[0]["seconds"][0])

@@ -74,3 +74,14 @@ def test_nothing_to_time_is_refused(values: dict):
     arguments = {"candidates": [Candidate("a", lambda: None)], "repeats": 1, "warmup": 1} | values
     with pytest.raises(ValueError, match="at least 1 of each"):
         time_candidates(device=CPU, **arguments)
+
+
+def test_what_is_too_large_is_left_out_where_asked_for():
+    def too_large() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    candidates = [Candidate("large", too_large), Candidate("small", lambda: None)]
+    timings = time_candidates(candidates, torch.device("cpu"), repeats=2, leave_out_too_large=True)
+    assert [(timing.candidate.name, len(timing.seconds)) for timing in timings] == [("small", 2)]
+    with pytest.raises(torch.OutOfMemoryError):
+        time_candidates(candidates, torch.device("cpu"))

@@ -44,3 +44,15 @@ def test_a_process_that_dies_is_named():
 class Dies:
     def __call__(self) -> None:
         os._exit(7)
+
+
+class TooLarge:
+    """Has too little memory over there."""
+
+    def __call__(self) -> "TooLarge":
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_too_little_memory_arrives_as_that():
+    with OwnProcess(TooLarge(), CPU) as process, pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        process()

@@ -3,12 +3,14 @@
 Processes of their own, because a process that has been one of several Lightning ranks stays one.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -152,6 +154,7 @@ class StageRunner:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=_clean_environment(threads),
+                    preexec_fn=_end_with_parent,
                 )
                 self._running.add(process)
             try:
@@ -163,6 +166,15 @@ class StageRunner:
                     self._running.discard(process)
         if code != 0:
             raise StageError(stage, code if code > 0 else 128 - code, log)
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Run in a new child: the system asks it to end when its parent ends in whatever way, `kill -9` too."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

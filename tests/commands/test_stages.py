@@ -189,3 +189,28 @@ class TestEnding:
             runner.run(endless, threads=1)
         with pytest.raises(ProcessLookupError):
             os.kill(self._process(tmp_path), 0)
+
+    def test_a_killed_command_leaves_no_orphan(self, tmp_path: Path) -> None:
+        program = tmp_path / "python"
+        program.write_text("#!/bin/sh\necho $$\nwhile :; do sleep 0.05; done\n")
+        program.chmod(0o755)
+        command = subprocess.Popen([sys.executable, "-c", RUNS_A_STAGE, str(tmp_path), str(program)])
+        process = self._process(tmp_path)
+        os.kill(process, 0)
+        command.kill()
+        command.wait()
+        until = time.monotonic() + 20
+        while Path(f"/proc/{process}").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not Path(f"/proc/{process}").exists()
+
+
+RUNS_A_STAGE = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from hieramp_lit.commands.stages import Stage, StageRunner
+
+root, sys.executable = Path(sys.argv[1]), sys.argv[2]
+StageRunner(root, Console()).run(Stage("wait", ("fit",), root / "out"), threads=1)
+"""

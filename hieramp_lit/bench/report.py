@@ -99,7 +99,12 @@ class Report:
             markup=False,
         )
         if self.matmul_flops_per_s is not None:
-            console.print(f"matrix products: {self.matmul_flops_per_s / 1e9:,.0f} GFLOP/s", highlight=False)
+            precision = self.settings.get("precision")
+            console.print(
+                f"matrix products{f' in {precision}' if precision else ''}: {self.matmul_flops_per_s / 1e9:,.0f} GFLOP/s, "
+                "which all shares are of",
+                highlight=False,
+            )
         for group in self.groups:
             console.print(self._table(group))
         for profile in self.profiles:

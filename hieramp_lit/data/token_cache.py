@@ -10,6 +10,7 @@ Legend: ``B`` batch · ``L`` tokens of all scales.
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,14 @@ class TokenShardRecord:
     identity_hash: str
 
     def is_in(self, folder: Path) -> bool:
-        """Whether both files are there, with their sizes; checksums are compared by `TokenCache.verify`."""
+        """Whether both files are there, with their sizes; checksums are compared by `damaged_in`."""
         sizes = {tokens_name(self.name): self.tokens_bytes, labels_name(self.name): self.labels_bytes}
         return all((folder / n).is_file() and (folder / n).stat().st_size == size for n, size in sizes.items())
+
+    def damaged_in(self, folder: Path) -> list[str]:
+        """Which of both files have another checksum; reads them whole."""
+        sums = {tokens_name(self.name): self.tokens_sha256, labels_name(self.name): self.labels_sha256}
+        return [name for name, expected in sums.items() if sha256(folder / name) != expected]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for sidecar and manifest."""
@@ -110,6 +116,8 @@ class TokenCache:
     @classmethod
     def open(cls, path: Path | str, key: str = "data.path") -> "TokenCache":
         """Read the manifest and check that every shard has its size; tokens are mapped when they are asked for.
+
+        Their content is compared by `verify`.
 
         Args:
             path: Folder that `hieramp tokenize` wrote.
@@ -176,13 +184,12 @@ class TokenCache:
         Raises:
             TokenCacheError: Naming the files that differ.
         """
-        sums = {tokens_name(r.name): r.tokens_sha256 for r in self.records}
-        sums |= {labels_name(r.name): r.labels_sha256 for r in self.records}
-        damaged = [name for name, expected in sums.items() if sha256(self.path / name) != expected]
+        damaged = [name for names in damaged_files(self.path, self.records) for name in names]
         if damaged:
             raise TokenCacheError(
-                f"{self.path}: {len(damaged)} files are damaged ({', '.join(damaged[:3])} …). Delete them and run the "
-                "cache's `hieramp tokenize` again."
+                f"data.path={str(self.path)!r}: {len(damaged)} files are damaged, their SHA-256 is not that of what was "
+                f"written ({', '.join(damaged[:3])}{', …' if len(damaged) > 3 else ''}). Run the cache's "
+                "`hieramp tokenize` again: it makes these shards anew."
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -197,6 +204,12 @@ class TokenCache:
                 _open(self.path / labels_name(place.name), (place.samples,), LABEL_TYPE),
             )
         return self._maps[shard]
+
+
+def damaged_files(folder: Path, records: Sequence[TokenShardRecord]) -> list[list[str]]:
+    """For each shard its files that have another checksum; reads all files whole, on all cores."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda record: record.damaged_in(folder), records))
 
 
 def tokens_name(shard: str) -> str:

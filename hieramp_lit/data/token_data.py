@@ -10,7 +10,7 @@ from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import TokenBatch
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import SampledDataModule
-from hieramp_lit.data.token_cache import TokenCache
+from hieramp_lit.data.token_cache import TokenCache, TokenCacheError
 from hieramp_lit.data.token_layout import Split
 
 
@@ -53,17 +53,29 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
         batch_size: Samples per batch and device.
         num_workers: Processes that read ahead, per device; 0 is fast enough: a batch is a copy of a few hundred kB.
         seed: Decides the order of the training samples. A fit warns where the crops were drawn with another.
+        check: Compare every file with its checksum once, before anything is trained or judged on it. It takes seconds
+            for a million images, and once a node.
 
     Raises:
         ValueError: If a number is out of range, or `path` is no finished token cache.
     """
 
-    def __init__(self, path: str, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self, path: str, batch_size: int = 64, num_workers: int = 0, seed: int = 0, check: bool = True
+    ) -> None:
         super().__init__(batch_size, num_workers, seed)
         self.cache = TokenCache.open(path)
+        self._unchecked = check
 
     def setup(self, stage: str) -> None:
-        """Warn if order and crops are of two seeds."""
+        """Refuse damaged files; warn if order and crops are of two seeds.
+
+        Raises:
+            TokenCacheError: Naming the files.
+        """
+        if self._unchecked:
+            self._verify()
+            self._unchecked = False
         seeds = _seeds(self.train_samples().identity())
         if stage == "fit" and seeds and self.seed not in seeds:
             rank_zero_warn(
@@ -76,6 +88,23 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
     def classes(self) -> ClassList:
         """The cache's class list."""
         return self.cache.classes
+
+    def _verify(self) -> None:
+        """One process a node reads the files; all learn what it finds, so that none waits for one that has stopped."""
+        error: TokenCacheError | None = None
+        if self.trainer is None or self.trainer.local_rank == 0:
+            try:
+                self.cache.verify()
+            except TokenCacheError as found:
+                error = found
+        sound = error is None
+        if self.trainer is not None:
+            sound = self.trainer.strategy.reduce_boolean_decision(sound, all=True)
+        if not sound:
+            raise error or TokenCacheError(
+                f"data.path={str(self.cache.path)!r} is damaged, as another process has found; its message names files "
+                "and remedy."
+            )
 
     def train_samples(self) -> TokenSamples:
         """Training samples, another view in each epoch."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 
 from hieramp_lit.classes import ClassList
@@ -16,6 +17,7 @@ from hieramp_lit.data.token_cache import (
     TOKEN_TYPE,
     TokenCacheError,
     TokenShardRecord,
+    damaged_files,
     labels_name,
     sidecar_name,
     tokens_name,
@@ -65,11 +67,11 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
 def claim_folder(folder: Path, identity: Mapping[str, Any], layout: TokenLayout) -> list[TokenShardRecord]:
     """Make the folder ours: create it, sweep what a killed run left behind, and write down the identity.
 
-    Call this in one process only, which holds a `FolderLock`. A finished cache stays as it is; one that lost a file
-    goes back to being made.
+    Call this in one process only, which holds a `FolderLock`. A finished cache stays as it is; one that lost a file, or
+    has a damaged one, goes back to being made.
 
     Returns:
-        Records of the shards that are complete.
+        Records of the shards that are complete and whose files have their checksums.
 
     Raises:
         TokenCacheError: If the folder holds something else, or a sidecar is damaged.
@@ -81,7 +83,12 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], layout: TokenLayout)
         name = stale.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX)
         if _SHARD_FILE.fullmatch(name) or name in INDEX_FILES or name == CLAIM:
             stale.unlink()
-    records = complete_shards(folder, identity, layout)
+    complete = complete_shards(folder, identity, layout)
+    damaged = damaged_files(folder, complete)
+    records = [record for record, names in zip(complete, damaged, strict=True) if not names]
+    if len(records) < len(complete):
+        named = ", ".join(name for names in damaged for name in names)
+        rank_zero_warn(f"model.output={str(folder)!r} has damaged files, whose shards are made anew: {named}.")
     if len(records) == len(layout.shards) and all((folder / name).is_file() for name in INDEX_FILES):
         (folder / CLAIM).unlink(missing_ok=True)
     else:

@@ -17,7 +17,7 @@ from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.tasks import Tokenization
 from hieramp_lit.var import Tokenizer
 from tests.callbacks.token_killing import Counting
-from tests.data.token_caches import contents, image_data, make_cache, quiet_trainer, write_images
+from tests.data.token_caches import contents, flip_a_byte, image_data, make_cache, quiet_trainer, write_images
 from tests.tasks.tuning import PATCH_NUMS, write_tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +113,16 @@ def test_only_what_is_missing_is_made_again(
     (folder / lost).unlink()
     make_cache(folder, tokenizer, image_data(images), task=maker)
     assert maker.calls == batches
+    assert contents(folder) == whole
+
+
+def test_a_damaged_shard_is_made_again(tmp_path: Path, tokenizer: Tokenizer, images: Path, whole: Any) -> None:
+    folder, maker = tmp_path / "cache", Maker()
+    make_cache(folder, tokenizer, image_data(images))
+    flip_a_byte(folder / "train-view01-000001.tokens.npy")
+    with pytest.warns(UserWarning, match=r"train-view01-000001\.tokens\.npy"):
+        make_cache(folder, tokenizer, image_data(images), task=maker)
+    assert maker.calls == 2
     assert contents(folder) == whole
 
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,8 @@ import torch
 from hieramp_lit.data import TokenDataModule
 from hieramp_lit.data.identity import identity_of
 from hieramp_lit.data.loading import SampleKey
-from hieramp_lit.data.token_cache import TokenCacheError
-from tests.data.token_caches import image_data, make_cache, write_images
+from hieramp_lit.data.token_cache import TokenCache, TokenCacheError
+from tests.data.token_caches import flip_a_byte, image_data, make_cache, write_images
 from tests.tasks.tuning import write_tokenizer
 
 
@@ -69,6 +70,42 @@ def test_tokens_are_identified_as_the_images_they_are_of(folder):
     ):
         assert identity_of(ours) == identity_of(theirs)
     assert identity_of(tokens.train_samples()) != identity_of(tokens.val_samples())
+
+
+class Ranks:
+    """A trainer of several processes, as one of them sees it."""
+
+    def __init__(self, local_rank, others_agree):
+        self.local_rank, self.others_agree, self.told = local_rank, others_agree, []
+        self.strategy = self
+
+    def reduce_boolean_decision(self, decision, all):
+        assert all
+        self.told.append(decision)
+        return decision and self.others_agree
+
+
+def test_damage_is_looked_for_once_a_node_and_stops_every_process(folder, tmp_path):
+    damaged = Path(shutil.copytree(folder, tmp_path / "cache"))
+    flip_a_byte(damaged / "train-view02-000000.tokens.npy")
+    for rank, agree, told, match in (
+        (0, True, False, r"train-view02-000000\.tokens"),
+        (1, False, True, "another process"),
+    ):
+        data = TokenDataModule(str(damaged))
+        data.trainer = Ranks(rank, agree)
+        with pytest.raises(TokenCacheError, match=match):
+            data.setup("fit")
+        assert data.trainer.told == [told]
+
+
+def test_files_are_read_once(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(TokenCache, "verify", lambda cache: read.append(cache))
+    data = TokenDataModule(folder)
+    data.setup("fit"), data.setup("validate")
+    TokenDataModule(folder, check=False).setup("fit")
+    assert read == [data.cache]
 
 
 def test_what_cannot_be_is_refused_by_name(folder, tmp_path):

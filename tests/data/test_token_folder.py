@@ -7,6 +7,7 @@ from hieramp_lit.classes import load_classes
 from hieramp_lit.data.token_cache import TokenCacheError
 from hieramp_lit.data.token_folder import check_folder, claim_folder, complete_shards, finish_cache, write_shard
 from hieramp_lit.data.token_layout import TokenLayout
+from tests.data.token_caches import flip_a_byte
 
 LAYOUT = TokenLayout(train=5, val=2, views=1, shard_size=3)
 IDENTITY = {"tokenizer": {"sha256": "ab" * 32, "patch_nums": [1, 2]}, "shard_size": 3, "views": 1}
@@ -61,6 +62,19 @@ def test_a_finished_cache_that_lost_a_file_goes_back_to_being_made(tmp_path):
     ]
     assert "manifest.json" not in names(tmp_path)
     assert ".identity.json" in names(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "labels"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_damaged_shard_does_not_count_as_made(tmp_path, kind, finished):
+    claim_folder(tmp_path, IDENTITY, LAYOUT)
+    records = write(tmp_path)
+    if finished:
+        finish_cache(tmp_path, IDENTITY, LAYOUT, 5, load_classes("digits"), records)
+    flip_a_byte(tmp_path / f"train-view00-000001.{kind}.npy")
+    with pytest.warns(UserWarning, match=rf"made anew: train-view00-000001\.{kind}\.npy\."):
+        assert claim_folder(tmp_path, IDENTITY, LAYOUT) == [records[0], records[2]]
+    assert "manifest.json" not in names(tmp_path)
 
 
 def test_a_shard_counts_only_with_its_sidecar_its_size_and_its_identity(tmp_path):

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from hieramp_lit.data import TokenDataModule
 from hieramp_lit.var import Tokenizer
-from tests.data.token_caches import image_data, make_cache, write_images
+from tests.data.token_caches import flip_a_byte, image_data, make_cache, write_images
 from tests.tasks.tuning import architecture, same, trainer, tuning, weights, write_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -177,6 +177,13 @@ class TestRefusals:
         make_cache(tmp_path / "cache", tokenizer, image_data(folder, **crops))
         with pytest.raises(ValueError, match=named):
             fit(tokenizer, TokenDataModule(str(tmp_path / "cache"), 4, seed=3), resume=tmp_path / "cut.ckpt")
+
+    @pytest.mark.parametrize("kind", ["tokens", "labels"])
+    def test_a_cache_with_one_wrong_byte(self, root, tokenizer, tmp_path, kind):
+        damaged = Path(shutil.copytree(root / "cache", tmp_path / "cache"))
+        flip_a_byte(damaged / f"train-view01-000002.{kind}.npy")
+        with pytest.raises(ValueError, match=rf"data\.path=.*train-view01-000002\.{kind}\.npy.*hieramp tokenize"):
+            fit(tokenizer, TokenDataModule(str(damaged), 4, seed=3))
 
     def test_a_folder_that_is_no_cache(self, root):
         with pytest.raises(ValueError, match=r"data\.path"):

@@ -99,12 +99,8 @@ class Report:
             markup=False,
         )
         if self.matmul_flops_per_s is not None:
-            precision = self.settings.get("precision")
-            console.print(
-                f"matrix products{f' in {precision}' if precision else ''}: {self.matmul_flops_per_s / 1e9:,.0f} GFLOP/s, "
-                "which all shares are of",
-                highlight=False,
-            )
+            rate = f"{self.matmul_flops_per_s / 1e9:,.0f} GFLOP/s in {self.settings.get('precision', 'float32')}"
+            console.print(f"matrix products: {rate}, which all shares are of", highlight=False)
         for group in self.groups:
             console.print(self._table(group))
         for profile in self.profiles:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hieramp_lit.files import atomic_write
+from hieramp_lit.hub import HUB_SCHEME, download
 
 ASSET_SCHEME = "asset://"
 CONTAINER_KEYS = ("state_dict", "model", "var_wo_ddp", "var", "trainer")
@@ -24,12 +25,17 @@ def resolve(checkpoint: str, *, key: str = "checkpoint") -> Path:
     """Turn a checkpoint argument into the path of an existing file.
 
     Args:
-        checkpoint: A path, or ``asset://NAME`` for weights that ship with the package.
+        checkpoint: A path, ``asset://NAME`` for weights that ship with the package, or ``hf://OWNER/REPOSITORY/FILE``
+            for a file of the Hugging Face Hub, see `hub.download`.
         key: Configuration key to name in errors.
 
     Raises:
         FileNotFoundError: If there is no such file; the message names `key` and what to do.
+        ValueError: If a location on the Hub is written otherwise.
+        OSError: If the Hub cannot be reached.
     """
+    if checkpoint.startswith(HUB_SCHEME):
+        return download(checkpoint, key=key)
     if checkpoint.startswith(ASSET_SCHEME):
         root = Path(str(resources.files("hieramp_lit") / "assets"))
         path = root / checkpoint.removeprefix(ASSET_SCHEME)

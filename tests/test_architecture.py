@@ -16,6 +16,7 @@ LEVELS = {
         "allocator",
         "seeds",
         "files",
+        "hub",
         "classes",
         "checkpoints",
         "optimization",

@@ -25,7 +25,8 @@ class AmplifiedGeneration(Generation):
     its weights, so a sweep over β means what it says.
 
     Args:
-        checkpoint: Weights of the VAR with tuned class tokens: a path to .pth, .ckpt or .safetensors, or ``asset://…``.
+        checkpoint: Weights of the VAR with tuned class tokens: a path to .pth, .ckpt or .safetensors, ``hf://…`` or
+            ``asset://…``.
             All sizes are read from it.
         tokenizer: The tokenizer that the VAR was trained on.
         output: Folder of the set. The same command goes on where it stopped; a folder that holds a set made with

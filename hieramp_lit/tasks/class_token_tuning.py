@@ -54,7 +54,7 @@ class ClassTokenTuning(LightningModule):
     Args:
         tokenizer: The frozen tokenizer.
         var: Sizes of the model. They must be those of `checkpoint`, which may lack class tokens and class head.
-        checkpoint: Weights to start from: a published .pth, a .safetensors, a .ckpt of this task, or ``asset://…``;
+        checkpoint: Weights to start from: a published .pth, a .safetensors, a .ckpt of this task, ``hf://…``, ``asset://…``;
             null starts from scratch.
         trainable: `all`, or `class_tokens` to train class tokens and class head alone.
         cls_weight: Weight of the class tokens' loss, 0 or more.

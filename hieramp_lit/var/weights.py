@@ -25,7 +25,8 @@ class Tokenizer:
     """The frozen tokenizer of a task.
 
     Args:
-        checkpoint: Weights: a path to .pth, .ckpt or .safetensors, or ``asset://…``. Its sizes are read from it.
+        checkpoint: Weights: a path to .pth, .ckpt or .safetensors, ``hf://…`` or ``asset://…``, see
+            `checkpoints.resolve`. Its sizes are read from it.
     """
 
     checkpoint: str
@@ -62,7 +63,7 @@ def load_var(checkpoint: str, *, num_heads: int | None = None, key: str = "check
     """Build the VAR that a file holds, sizes and all, and load it strictly.
 
     Args:
-        checkpoint: Path or ``asset://…``; see `read_tensors` for the containers.
+        checkpoint: Path, ``hf://…`` or ``asset://…``; see `read_tensors` for the containers.
         num_heads: Attention heads, for files without L2-normalized attention, whose tensors do not tell it.
         key: Configuration key to name in errors.
 

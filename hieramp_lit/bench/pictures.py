@@ -16,6 +16,7 @@ from torchvision.datasets import ImageFolder
 from hieramp_lit.data.augment import Augmentation
 from hieramp_lit.data.bank import ImageBank
 from hieramp_lit.data.bank_loading import BankLoader
+from hieramp_lit.data.loading import start_worker
 from hieramp_lit.data.mix import Mixed, mix_images_
 from hieramp_lit.data.views import Views
 from hieramp_lit.seeds import stream
@@ -117,6 +118,7 @@ class LoaderPath:
             pin_memory=device.type == "cuda",
             persistent_workers=workers > 0,
             generator=stream("bench", "loader"),
+            worker_init_fn=start_worker,
         )
         self.device = device
         self._generator = stream("bench", "mix")

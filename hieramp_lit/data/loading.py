@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from hieramp_lit.allocator import give_back_freed_memory
 from hieramp_lit.data.identity import check_same_samples, identity_of
 from hieramp_lit.seeds import stream
 
@@ -245,4 +246,10 @@ def data_loader(samples: Samples[Batch], keys: Iterable[list[SampleKey]], num_wo
         persistent_workers=num_workers > 0,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator().manual_seed(0),  # else each epoch takes a number from torch's global stream
+        worker_init_fn=start_worker,
     )
+
+
+def start_worker(worker: int) -> None:
+    """What a worker process does first: see `give_back_freed_memory`. No sample draws from the global streams."""
+    give_back_freed_memory()

@@ -187,8 +187,8 @@ class TokenCache:
         damaged = [name for names in damaged_files(self.path, self.records) for name in names]
         if damaged:
             raise TokenCacheError(
-                f"data.path={str(self.path)!r}: {len(damaged)} files are damaged, their SHA-256 is not that of what was "
-                f"written ({', '.join(damaged[:3])}{', …' if len(damaged) > 3 else ''}). Run the cache's "
+                f"data.path={str(self.path)!r}: {len(damaged)} files are damaged, their SHA-256 is another than when "
+                f"they were written ({', '.join(damaged[:3])}{', …' if len(damaged) > 3 else ''}). Run the cache's "
                 "`hieramp tokenize` again: it makes these shards anew."
             )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hieramp_lit.files import write_json
+from hieramp_lit.imagenet import IMAGENET, SUBSETS, find, members_of, read_members
 
 DIGITS = "digits"
 WNID = re.compile(r"n\d{8}")
@@ -134,15 +135,22 @@ class ClassList:
         )
 
 
-def load_classes(spec: str) -> ClassList:
+def load_classes(spec: str | Sequence[str | int]) -> ClassList:
     """The class list that a configuration names.
 
     Args:
-        spec: ``"digits"``, the path of a `classes.json`, or a folder with one sub-folder per class.
+        spec: A list that ships with the package (``imagenet``, ``imagenet100``, ``imagenette``, ``imagewoof``,
+            ``digits``); a list of classes of ImageNet by WordNet id, index or name, or a text file with one of them a
+            line; the path of a `classes.json`; or a folder with one sub-folder per class. Classes of ImageNet keep
+            their rows of the label embedding, 0…999, in a subset too.
 
     Raises:
         ValueError: If `spec` is none of these.
     """
+    if not isinstance(spec, str):
+        return _of_imagenet(spec)
+    if spec == IMAGENET or spec in SUBSETS:
+        return _of_imagenet(members_of(spec))
     if spec == DIGITS:
         return ClassList(
             tuple(ClassEntry(cls=i, row=i, wnid=None, name=str(i), imagenet_index=None) for i in range(10))
@@ -150,12 +158,20 @@ def load_classes(spec: str) -> ClassList:
     path = Path(spec).expanduser()
     if path.is_dir():
         return ClassList.from_folder(path)
+    if path.suffix == ".txt" and path.is_file():
+        return _of_imagenet(read_members(path))
     if path.is_file():
         return ClassList.read(path)
     raise ValueError(
-        f"classes={spec!r}: no such file or folder. Allowed: {DIGITS!r}, the path of a classes.json, "
-        "or a folder with one sub-folder of images per class."
+        f"classes={spec!r}: no such file or folder. Allowed: {', '.join((DIGITS, IMAGENET, *SUBSETS))}, a list of "
+        "classes of ImageNet or a .txt file with one a line, a classes.json, or a folder with one sub-folder of images "
+        "per class."
     )
+
+
+def _of_imagenet(members: Sequence[str | int]) -> ClassList:
+    found = find(members, key="classes")
+    return ClassList(tuple(ClassEntry(i, c.index, c.wnid, c.synonyms[0], c.index) for i, c in enumerate(found)))
 
 
 def _entry(value: Mapping[str, Any], position: int) -> ClassEntry:

@@ -17,6 +17,7 @@ LEVELS = {
         "seeds",
         "files",
         "hub",
+        "imagenet",
         "classes",
         "checkpoints",
         "optimization",

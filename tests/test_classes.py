@@ -53,7 +53,7 @@ def test_lists_that_would_mislabel_are_refused(tmp_path, values, message):
 
 
 def test_errors_say_what_is_allowed(tmp_path):
-    with pytest.raises(ValueError, match=r"'digits', the path of a classes\.json, or a folder"):
+    with pytest.raises(ValueError, match=r"digits, imagenet, .* a classes\.json, or a folder"):
         load_classes(str(tmp_path / "nothing"))
     with pytest.raises(ValueError, match="has no sub-folders"):
         load_classes(str(tmp_path))

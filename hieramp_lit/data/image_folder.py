@@ -97,9 +97,9 @@ class ImageFolderDataModule(ImageDataModule):
             (``image_size // 7 · 8``, the students' validation; resized bilinearly as there, else by Lanczos) or a
             number of pixels.
         flip: Mirror every other training image; the reference's tuning does not.
-        classes: Class list: a classes.json, another folder, or null for the sub-folders of `train` in sorted order.
-            Folders are found in it by WordNet id or name. Give one where the generator knows more classes than the
-            folder has.
+        classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or file of ImageNet's
+            classes, a classes.json, another folder; null takes the sub-folders of `train` in sorted order. Folders are
+            found in it by WordNet id or name. Give one where the generator knows more classes than the folder has.
         label: `row`, what generators take (row of the label embedding), or `cls`, what students learn (0, 1, …).
         unreadable: `error` stops with the names of the files that cannot be read; `skip` leaves them out and warns with
             their number and names.
@@ -123,7 +123,7 @@ class ImageFolderDataModule(ImageDataModule):
         val_fraction: float = 0.1,
         short_side: Literal["var", "evaluation"] | int = "var",
         flip: bool = False,
-        classes: str | None = None,
+        classes: str | list[str | int] | None = None,
         label: Literal["row", "cls"] = "row",
         unreadable: Literal["error", "skip"] = "error",
         check: bool = True,

@@ -126,7 +126,8 @@ class GenerationPlan(LightningDataModule):
     """The images that ``hieramp predict`` makes.
 
     Args:
-        classes: ``digits``, the path of a classes.json, or a folder with one sub-folder per class.
+        classes: Class list, see `classes.load_classes`: ``digits``, ``imagenet``, ``imagewoof``, …, a list or file of
+            ImageNet's classes, a classes.json, or a folder with one sub-folder per class.
         images_per_class: Images per class (IPC).
         shard_size: Images per shard, the unit of work: devices share shards, and a killed run repeats at most the
             shards it was working on. Part of the set's identity.
@@ -143,7 +144,7 @@ class GenerationPlan(LightningDataModule):
 
     def __init__(
         self,
-        classes: str,
+        classes: str | list[str | int],
         images_per_class: int = 10,
         shard_size: int = 250,
         seed: int = 0,

@@ -148,14 +148,14 @@ class FolderImages(RealImages):
     Args:
         root: Folder with one sub-folder of images per class; the training images.
         image_size: Side in pixels that squares are brought to (Lanczos).
-        classes: Class list that knows the sub-folders by WordNet id or name: a classes.json, another folder, or null
-            for the sub-folders in sorted order. Use the plan's.
+        classes: Class list that knows the sub-folders by WordNet id or name, see `classes.load_classes`; null takes
+            the sub-folders in sorted order. Use the plan's.
 
     Raises:
         ValueError: If there is no such folder, or a sub-folder is empty or in no class.
     """
 
-    def __init__(self, root: str, image_size: int = 256, classes: str | None = None) -> None:
+    def __init__(self, root: str, image_size: int = 256, classes: str | list[str | int] | None = None) -> None:
         from hieramp_lit.data.crop import ResizeCrop
         from hieramp_lit.data.image_folder import list_images  # here: data modules bring Lightning with them
 

@@ -1,10 +1,10 @@
 """The classes of ImageNet-1K by WordNet id, index or name, and the subsets of it that papers use."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 IMAGENET = "imagenet"
 SUBSETS = ("imagenet100", "imagenette", "imagewoof")
@@ -12,7 +12,8 @@ SUBSETS = ("imagenet100", "imagenette", "imagewoof")
 MOST_NAMED = 8
 
 
-class ImageNetClass(NamedTuple):
+@dataclass(frozen=True)
+class ImageNetClass:
     """One class of ImageNet-1K.
 
     Attributes:
@@ -30,7 +31,9 @@ class ImageNetClass(NamedTuple):
 @cache
 def every_class() -> tuple[ImageNetClass, ...]:
     """All 1000, from timm's description of ImageNet."""
-    from timm.data import ImageNetInfo  # here: a second for importing it is spent only where ImageNet is meant
+    from timm.data.imagenet_info import (
+        ImageNetInfo,  # here: a second for importing it is spent only where ImageNet is meant
+    )
 
     info = ImageNetInfo("imagenet-1k")
     found = []

@@ -51,15 +51,11 @@ class ImageBank:
         return cls(images, torch.empty(shape[0], dtype=torch.int64, device=device, pin_memory=pinned))
 
     @classmethod
-    def collect(
-        cls, batches: Iterable[ImageBatch], device: torch.device | None = None, pinned: bool = False
-    ) -> "ImageBank":
-        """Join batches of images of one size.
+    def collect(cls, batches: Iterable[ImageBatch]) -> "ImageBank":
+        """Join batches of images of one size, on the CPU.
 
         Args:
             batches: A list is emptied, so that the images are not in memory twice.
-            device: Where to put the bank; None is the CPU.
-            pinned: See `empty`.
 
         Raises:
             ValueError: If there are none.
@@ -68,7 +64,7 @@ class ImageBank:
         if not parts:
             raise ValueError("There are no images to put in the bank.")
         number = sum(len(part.label) for part in parts)
-        bank = cls.empty((number, *parts[0].image.shape[1:]), device or torch.device("cpu"), pinned)
+        bank = cls.empty((number, *parts[0].image.shape[1:]), torch.device("cpu"))
         parts.reverse()
         start = 0
         while parts:
@@ -76,6 +72,14 @@ class ImageBank:
             bank.images[start : start + len(part.label)] = part.image
             bank.labels[start : start + len(part.label)] = part.label
             start += len(part.label)
+        return bank
+
+    def copied(self, device: torch.device, pinned: bool = False) -> "ImageBank":
+        """The same bank elsewhere, see `empty`."""
+        number, channels, height, width = self.images.shape
+        bank = self.empty((number, channels, height, width), device, pinned)
+        bank.images.copy_(self.images)
+        bank.labels.copy_(self.labels)
         return bank
 
     def __len__(self) -> int:

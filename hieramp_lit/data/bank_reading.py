@@ -1,8 +1,9 @@
 """Filling banks: from a shard set, decoded on all cores, or from a loader, as long as there is room."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -16,6 +17,8 @@ from hieramp_lit.shards.reader import ShardSample, decode_sample
 
 CPU = torch.device("cpu")
 EVALUATION_BATCH = 256
+PIECE_BYTES = 2**28
+"""Validation images are kept in pieces of this size at most, so that moving them takes one piece more and not all."""
 
 
 def bank_shape(shards: ShardSet, image_size: int | None) -> tuple[int, int, int]:
@@ -75,30 +78,63 @@ def evaluation_batches(loader: Iterable[ImageBatch], memory: BankMemory, device:
         memory: How much the images may take.
         device: Where the bank's batches are wanted.
     """
-    parts = _collect_within(loader, memory.host_bytes)
-    if parts is None:
-        rank_zero_info(
-            f"The validation images take more than {memory.host_gib} GiB of memory (data.max_host_gib): they are "
-            "loaded anew for every evaluation."
-        )
+    limit = memory.host_limit()
+    pieces = _collect_within(loader, limit.bytes)
+    if pieces is None:
+        rank_zero_info(f"The validation images take more than {limit.text}: they are loaded anew for every evaluation.")
         return loader
-    if not parts:
+    if not pieces:
         return loader
-    number, size = sum(len(part.label) for part in parts), sum(part.image.nbytes for part in parts)
-    where = memory.place(f"The {number} validation images", size, device) or CPU
-    return BankBatches(ImageBank.collect(parts, where, memory.pinned(where, device)), EVALUATION_BATCH, device)
+    number, size = sum(map(len, pieces)), sum(piece.images.nbytes for piece in pieces)
+    where = memory.place(f"The {number} validation images", size, device, limit.bytes) or CPU
+    pinned = memory.pinned(where, device)
+    if where != CPU or pinned:
+        for place in range(len(pieces)):  # one by one: memory that a GPU reads is taken whole at once
+            pieces[place] = pieces[place].copied(where, pinned)
+    return PieceBatches(pieces, EVALUATION_BATCH, device)
 
 
-def _collect_within(loader: Iterable[ImageBatch], most_bytes: int) -> list[ImageBatch] | None:
-    """The batches of a loader, or None as soon as their images take more than `most_bytes`."""
-    batches: list[ImageBatch] = []
-    taken = 0
+class PieceBatches:
+    """Batches of one bank after the other; those of one bank, where all but the last one hold whole batches.
+
+    Args:
+        pieces: Banks.
+        batch_size: Images of a batch.
+        device: Where the batches are wanted.
+    """
+
+    def __init__(self, pieces: Sequence[ImageBank], batch_size: int, device: torch.device = CPU) -> None:
+        self._batches = [BankBatches(piece, batch_size, device) for piece in pieces]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._batches))
+
+    def __iter__(self) -> Iterator[ImageBatch]:
+        return chain.from_iterable(self._batches)
+
+
+def _collect_within(loader: Iterable[ImageBatch], most_bytes: int) -> list[ImageBank] | None:
+    """The images of a loader in pieces of whole batches, or None as soon as they take more than `most_bytes`."""
+    pieces: list[ImageBank] = []
+    parts: list[ImageBatch] = []
+    taken = held = 0
     for batch in loader:
         taken += batch.image.nbytes
         if taken > most_bytes:
             return None
-        batches.append(batch)
-    return batches
+        full = max(PIECE_BYTES // (batch.image[0].nbytes * EVALUATION_BATCH), 1) * EVALUATION_BATCH
+        start, number = 0, len(batch.label)
+        while start < number:
+            end = min(start + full - held, number)
+            parts.append(ImageBatch(batch.image[start:end], batch.label[start:end]))
+            held += end - start
+            start = end
+            if held == full:
+                pieces.append(ImageBank.collect(parts))
+                held = 0
+    if parts:
+        pieces.append(ImageBank.collect(parts))
+    return pieces
 
 
 def _decoded(shards: ShardSet) -> Iterator[ShardSample]:

@@ -35,8 +35,8 @@ class ShardDataModule(LightningDataModule):
         max_device_gib: Most memory of the training device that the set may take, and the validation images likewise,
             in GiB. What takes more lies in host memory (pinned, where the device is a CUDA one). Null: half of what is
             free on the device.
-        max_host_gib: Most host memory of each, in GiB. A set that takes more is an error; validation images that take
-            more are loaded anew for every evaluation.
+        max_host_gib: Most host memory of each, in GiB, and never more than half of what the host has left. A set that
+            takes more is an error; validation images that take more are loaded anew for every evaluation.
         seed: Of the order of the images. Null: the student's seed (`model.seed`).
 
     Raises:
@@ -94,8 +94,8 @@ class ShardDataModule(LightningDataModule):
             where = self._memory.place(f"The set's {number} images", number * 3 * height * width, self._device)
             if where is None:
                 raise ValueError(
-                    f"data.max_host_gib={self._memory.host_gib}: the set {self.path} does not fit. Raise it if there "
-                    "is more memory, or lower data.image_size."
+                    f"data.max_host_gib={self._memory.host_gib}: the set {self.path} does not fit into "
+                    f"{self._memory.host_limit().text}. Raise it if there is more memory, or lower data.image_size."
                 )
             self._bank = read_bank(self.shards, self.image_size, where, self._memory.pinned(where, self._device))
             self.image_size = self._bank.images.shape[-1]

@@ -3,9 +3,15 @@ import logging
 import pytest
 import torch
 
+from hieramp_lit.data import bank_memory
 from hieramp_lit.data.bank_memory import GIB, BankMemory
 
 CPU, META = torch.device("cpu"), torch.device("meta")
+
+
+@pytest.fixture(autouse=True)
+def roomy(monkeypatch):
+    monkeypatch.setattr(bank_memory, "available_bytes", lambda: 64 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,19 @@ def test_no_limit_is_half_of_what_is_free_on_a_gpu(monkeypatch):
     cuda = torch.device("cuda")
     assert BankMemory().place("The images", 5 * GIB, cuda) == cuda
     assert BankMemory().place("The images", 6 * GIB, cuda) == CPU
+
+
+def test_the_host_gives_half_of_what_it_has_left_at_most(monkeypatch):
+    memory = BankMemory(host_gib=4)
+    assert memory.host_limit() == (4 * GIB, "4 GiB of memory (data.max_host_gib)")
+    monkeypatch.setattr(bank_memory, "available_bytes", lambda: 6 * GIB)
+    assert memory.host_limit().bytes == 3 * GIB
+    assert "3.0 GiB of memory, half of what the host has left (data.max_host_gib=4" in memory.host_limit().text
+    assert memory.place("The images", 3 * GIB, CPU) == CPU
+    assert memory.place("The images", 3 * GIB + 1, CPU) is None
+    assert memory.place("The images", 3 * GIB + 1, CPU, host_bytes=4 * GIB) == CPU
+    monkeypatch.setattr(bank_memory, "available_bytes", lambda: None)  # a system that does not tell
+    assert memory.host_limit().bytes == 4 * GIB
 
 
 def test_host_memory_is_pinned_for_a_gpu_alone():

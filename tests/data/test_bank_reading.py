@@ -1,15 +1,24 @@
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
-from hieramp_lit.data.bank_reading import bank_shape, read_bank
+from hieramp_lit.data import bank_reading
+from hieramp_lit.data.bank import ImageBank
+from hieramp_lit.data.bank_loading import BankBatches
+from hieramp_lit.data.bank_memory import BankMemory
+from hieramp_lit.data.bank_reading import bank_shape, evaluation_batches, read_bank
+from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.generate import Generated
 from hieramp_lit.shards import ShardError, ShardSet
 from tests.data.digits_set import make_digits_set
 from tests.shards.making import NoiseGenerator, make_set
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +48,55 @@ def test_a_changed_shard_teaches_nobody(digits_set: Path, tmp_path: Path) -> Non
     tar.write_bytes(content)
     with pytest.raises(ShardError, match=r"train-000000\.tar: sha256 differs"):
         read_bank(ShardSet.open(copy))
+
+
+def batches(*sizes: int) -> list[ImageBatch]:
+    """Images of 48 bytes that are numbered, in batches of these sizes."""
+    number = sum(sizes)
+    images = torch.arange(number).remainder(256).to(torch.uint8)[:, None, None, None].expand(number, 3, 4, 4)
+    parts = zip(images.split(sizes), torch.arange(number).split(sizes), strict=True)
+    return [ImageBatch(image.clone(), label) for image, label in parts]
+
+
+@pytest.mark.parametrize("sizes", [(1,), (256,), (300, 7), (64,) * 20, (1300,), (255, 1, 1)])
+@pytest.mark.parametrize("piece_bytes", [1, 600 * 48, 2**28])
+def test_evaluation_batches_do_not_depend_on_the_loaders_or_on_pieces(
+    sizes: tuple[int, ...], piece_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank_reading, "PIECE_BYTES", piece_bytes)
+    found = evaluation_batches(batches(*sizes), BankMemory(host_gib=1), CPU)
+    whole = ImageBank.collect(batches(*sizes))
+    expected = list(BankBatches(whole, 256))
+    assert len(found) == len(expected)
+    for _ in range(2):
+        for ours, theirs in zip(found, expected, strict=True):
+            assert torch.equal(ours.image, theirs.image)
+            assert torch.equal(ours.label, theirs.label)
+
+
+@pytest.mark.parametrize(("device_gib", "where"), [(0, "cpu"), (1, "cuda")])
+def test_images_are_moved_piece_by_piece_and_let_go(
+    device_gib: float, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank_reading, "PIECE_BYTES", 256 * 48)
+    pieces: list[weakref.ref[torch.Tensor]] = []
+    left: list[int] = []
+    empty = ImageBank.empty
+
+    def imagined(shape: tuple[int, int, int, int], device: torch.device, pinned: bool = False) -> ImageBank:
+        bank = empty(shape, CPU)
+        if pinned or device.type == "cuda":
+            assert (device.type, pinned) == (where, where == "cpu")
+            left.append(sum(piece() is not None for piece in pieces))
+        else:
+            pieces.append(weakref.ref(bank.images))
+        return bank
+
+    monkeypatch.setattr(ImageBank, "empty", staticmethod(imagined))
+    found = evaluation_batches(batches(*(100,) * 10), BankMemory(device_gib, host_gib=1), torch.device("cuda"))
+    assert len(found) == 4
+    assert left == [4, 3, 2, 1]
+    assert not any(piece() is not None for piece in pieces)
 
 
 class OddOneOut(NoiseGenerator):

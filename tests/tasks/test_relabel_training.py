@@ -324,6 +324,35 @@ def test_compiling_changes_no_name_and_reaches_both_networks(digits_set, tmp_pat
             assert (network._compiled_call_impl is not None) is expected
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_networks_run_and_give_the_same_losses(digits_set, tmp_path):
+    teacher = random_teacher(tmp_path)
+    compiled_graphs = torch._dynamo.utils.counters["stats"]
+
+    class Losses(Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, *_):
+            self.seen.append(outputs["loss"].item())
+
+    def fit(**options):
+        torch._dynamo.reset()
+        compiled_graphs.clear()
+        losses, ours = Losses(), task(teacher=teacher, temperature=1.0, **options)
+        run = {"max_epochs": 4, "callbacks": [losses], "limit_val_batches": 0}
+        quiet_trainer(tmp_path, **run).fit(ours, digits_data(digits_set, batch_size=20))
+        return losses.seen, compiled_graphs["unique_graphs"]
+
+    (plain, none), (compiled, graphs) = fit(), fit(compile="default")
+    assert none == 0
+    assert graphs >= 2  # the student's and the teacher's
+    assert len(set(plain)) == 4  # each step's loss shows what the steps before it learned
+    assert compiled == pytest.approx(plain, rel=1e-4)
+
+
 @pytest.mark.parametrize(("norm", "expected"), [("batch", True), ("instance", False)])
 def test_networks_are_trained_in_their_fastest_format(norm, expected, digits_set, tmp_path):
     ours = task(norm=norm, teacher=random_teacher(tmp_path))

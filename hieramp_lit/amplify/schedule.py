@@ -97,9 +97,8 @@ class Amplification:
         if self.scales is None and self.stages:
             for key in ("beta", "rho"):
                 self._refuse_unreached(key, self.stages, f"amplification.stages={list(self.stages)}")
-        if isinstance(self.beta, StageValues) and isinstance(self.rho, StageValues):
+        if isinstance(self.rho, StageValues):  # a ρ without a β may stay: β is what switches a stage on
             self._refuse_unreached("beta", self.rho.named, "amplification.rho")
-            self._refuse_unreached("rho", self.beta.named, "amplification.beta")
         if self.scales is not None and any(scale < 1 for scale in self.scales):
             raise ValueError(
                 f"amplification.scales={list(self.scales)}: expected scales from 1; scale 0 is left alone."

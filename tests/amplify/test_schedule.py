@@ -76,7 +76,7 @@ def test_every_way_of_saying_off_is_off(arguments):
         ({"stages": ["mid", "fine"], "rho": {"coarse": 0.5, "mid": 0.5}}, "rho"),
         ({"stages": "coarse"}, "stages"),
         ({"beta": {"coarse": 3.0}, "rho": {"mid": 0.5}}, "beta"),
-        ({"beta": {"coarse": 3.0}, "rho": {"coarse": 0.5, "mid": 0.5}}, "rho"),
+        ({"beta": {"coarse": 3.0, "fine": 1.0}, "rho": {"coarse": 0.5, "mid": 0.5}}, "beta"),
         ({"scales": [0]}, "scales"),
         ({"blocks": []}, "blocks"),
         ({"rule": "bias"}, "rule"),

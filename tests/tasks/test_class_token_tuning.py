@@ -317,7 +317,7 @@ def test_initial_weights_are_a_function_of_the_seed(tokenizer):
         ({"weight_decay": -0.1}, r"model\.weight_decay"),
         ({"betas": (2.0, 3.0)}, r"model\.betas"),
         ({"learning_rate": -1.0}, r"model\.learning_rate"),
-        ({"base_learning_rate": math.nan}, r"model\.base_learning_rate"),
+        ({"learning_rate": None, "base_learning_rate": math.nan}, r"model\.base_learning_rate"),
         ({"trainable": "tokens"}, r"model\.trainable"),
         ({"trainable": "class_tokens", "var": architecture(class_tokens=False)}, r"model\.var\.class_tokens"),
         ({"var": architecture(vocab_size=17)}, r"tokenizer\.checkpoint"),

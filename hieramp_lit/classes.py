@@ -1,17 +1,35 @@
-"""Class lists: which classes a set has, in which order, and which row of the generator's label embedding each uses."""
+"""Class lists: which classes a set has, in which order, and which row of the generator's label embedding each uses.
+
+One `ClassEntry` says all about a class: its index in the set's list, its WordNet id, its index in ImageNet-1K and its
+row of the label embedding. The list travels in shard sets (``classes.json``) and results (``result.json``).
+
+**Which row a class gets.** With ``rows: imagenet``, what a generator with ImageNet's 1000 classes needs:
+
+- a class of ImageNet-1K, named by its WordNet id, takes its row there, 0…999, in a subset too;
+- a class beside such classes, but itself none of the 1000, takes a new row: 1000, 1001, … in the list's order (tuning
+  with a larger ``model.var.num_classes`` makes these rows, see `var.load_into`; "unconditional" stays the last one);
+- a list without any class of ImageNet-1K takes rows 0, 1, 2, … in its own order: no row of ImageNet's would fit it.
+
+With ``rows: own``, every list takes rows 0, 1, 2, … in its own order, what a generator trained from scratch needs;
+WordNet ids and indices stay known. CIFAR's and the digits' lists have rows of their own in either case. A
+``classes.json`` keeps the rows that stand in it, unless ``rows: own`` counts them anew.
+"""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hieramp_lit.files import write_json
-from hieramp_lit.imagenet import IMAGENET, SUBSETS, find, members_of, read_members
+from hieramp_lit.imagenet import CLASSES, IMAGENET, SUBSETS, by_wnid, find, members_of, read_list, read_members
 
 DIGITS = "digits"
+CIFAR = ("cifar10", "cifar100")
+"""``class_lists/NAME.txt``, names in the order of the published labels, CIFAR-100's the fine ones."""
 WNID = re.compile(r"n\d{8}")
+Rows = Literal["imagenet", "own"]
 
 
 class ClassEntry(NamedTuple):
@@ -108,53 +126,87 @@ class ClassList:
         write_json(Path(path), self.to_json())
 
     @classmethod
-    def from_folder(cls, root: Path | str, key: str = "classes") -> "ClassList":
-        """One class per sub-folder in sorted order, row = cls; hidden folders are left out.
-
-        Folder names that are WordNet ids also become the `wnid`.
+    def from_folder(cls, root: Path | str, key: str = "classes", rows: Rows = "imagenet") -> "ClassList":
+        """One class per sub-folder, in sorted order, see `class_folders` and `of_names`.
 
         Args:
             root: Folder of class folders.
             key: Configuration key to name in errors.
+            rows: Which row each class gets, see the top of this file.
 
         Raises:
             ValueError: If there is no such folder or it has no sub-folder.
         """
-        root = Path(root)
-        folders = (
-            sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")) if root.is_dir() else []
-        )
-        if not folders:
-            state = "has no sub-folders" if root.is_dir() else "is not a folder"
-            raise ValueError(f"{key}: {root} {state}. Expected one folder of images per class, named after the class.")
-        return cls(
-            tuple(
-                ClassEntry(cls=i, row=i, wnid=name if WNID.fullmatch(name) else None, name=name, imagenet_index=None)
-                for i, name in enumerate(folders)
-            )
-        )
+        return cls.of_names(class_folders(root, key), rows)
+
+    @classmethod
+    def of_names(cls, names: Sequence[str], rows: Rows = "imagenet") -> "ClassList":
+        """One class per name, in the order given.
+
+        A name that is a WordNet id of ImageNet-1K becomes the class's `wnid` and brings `imagenet_index` and the name
+        for people with it; another WordNet id is `wnid` and name at once. Other names are names, though ImageNet may
+        have a class that is called so.
+
+        Args:
+            names: WordNet ids or names.
+            rows: Which row each class gets, see the top of this file.
+        """
+        known = by_wnid() if any(WNID.fullmatch(name) for name in names) else {}
+        entries = []
+        for i, name in enumerate(names):
+            found = known.get(name)
+            if found is not None:
+                entries.append(ClassEntry(i, found.index, found.wnid, found.synonyms[0], found.index))
+            else:
+                entries.append(ClassEntry(i, i, name if WNID.fullmatch(name) else None, name, None))
+        return cls(_numbered(entries, rows))
+
+    def own_rows(self) -> "ClassList":
+        """The same classes on rows 0, 1, 2, … in their order."""
+        return ClassList(_numbered(self.entries, "own"))
 
 
-def load_classes(spec: str | Sequence[str | int]) -> ClassList:
+def class_folders(root: Path | str, key: str = "classes") -> list[str]:
+    """Names of the sub-folders in sorted order, without hidden ones.
+
+    Raises:
+        ValueError: If there is no such folder or it has no sub-folder.
+    """
+    root = Path(root)
+    names = sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")) if root.is_dir() else []
+    if not names:
+        state = "has no sub-folders" if root.is_dir() else "is not a folder"
+        raise ValueError(f"{key}: {root} {state}. Expected one folder of images per class, named after the class.")
+    return names
+
+
+def load_classes(spec: str | Sequence[str | int], rows: Rows = "imagenet") -> ClassList:
     """The class list that a configuration names.
 
     Args:
         spec: A list that ships with the package (``imagenet``, ``imagenet100``, ``imagenette``, ``imagewoof``,
-            ``digits``); a list of classes of ImageNet by WordNet id, index or name, or a text file with one of them a
-            line; the path of a `classes.json`; or a folder with one sub-folder per class. Classes of ImageNet keep
-            their rows of the label embedding, 0…999, in a subset too.
+            ``cifar10``, ``cifar100``, ``digits``); a list of classes of ImageNet by WordNet id, index or name, or a
+            text file with one of them a line; the path of a `classes.json`; or a folder with one sub-folder per class.
+        rows: Which row of the label embedding each class gets, see the top of this file.
 
     Raises:
-        ValueError: If `spec` is none of these.
+        ValueError: If `spec` or `rows` is none of these.
     """
+    if rows not in ("imagenet", "own"):
+        raise ValueError(f"class_rows={rows!r}: expected 'imagenet' or 'own'.")
+    found = _named(spec)
+    return found.own_rows() if rows == "own" else found
+
+
+def _named(spec: str | Sequence[str | int]) -> ClassList:
     if not isinstance(spec, str):
         return _of_imagenet(spec)
     if spec == IMAGENET or spec in SUBSETS:
         return _of_imagenet(members_of(spec))
     if spec == DIGITS:
-        return ClassList(
-            tuple(ClassEntry(cls=i, row=i, wnid=None, name=str(i), imagenet_index=None) for i in range(10))
-        )
+        return ClassList.of_names([str(digit) for digit in range(10)])
+    if spec in CIFAR:
+        return ClassList.of_names(read_list(spec))
     path = Path(spec).expanduser()
     if path.is_dir():
         return ClassList.from_folder(path)
@@ -163,9 +215,19 @@ def load_classes(spec: str | Sequence[str | int]) -> ClassList:
     if path.is_file():
         return ClassList.read(path)
     raise ValueError(
-        f"classes={spec!r}: no such file or folder. Allowed: {', '.join((DIGITS, IMAGENET, *SUBSETS))}, a list of "
-        "classes of ImageNet or a .txt file with one a line, a classes.json, or a folder with one sub-folder of images "
-        "per class."
+        f"classes={spec!r}: no such file or folder. Allowed: {', '.join((DIGITS, *CIFAR, IMAGENET, *SUBSETS))}, a list "
+        "of classes of ImageNet or a .txt file with one a line, a classes.json, or a folder with one sub-folder of "
+        "images per class."
+    )
+
+
+def _numbered(entries: Sequence[ClassEntry], rows: Rows) -> tuple[ClassEntry, ...]:
+    """The entries with the rows that the rule at the top of this file gives them."""
+    if rows == "own" or all(entry.imagenet_index is None for entry in entries):
+        return tuple(entry._replace(row=row) for row, entry in enumerate(entries))
+    new = iter(range(CLASSES, CLASSES + len(entries)))
+    return tuple(
+        entry._replace(row=next(new) if entry.imagenet_index is None else entry.imagenet_index) for entry in entries
     )
 
 

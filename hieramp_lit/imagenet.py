@@ -8,7 +8,8 @@ from pathlib import Path
 
 IMAGENET = "imagenet"
 SUBSETS = ("imagenet100", "imagenette", "imagewoof")
-"""``class_lists/NAME.txt``, WordNet ids in the order in which the papers' students learn them."""
+"""``class_lists/NAME.txt``: WordNet ids in the order in which the papers' students learn them."""
+CLASSES = 1000
 MOST_NAMED = 8
 
 
@@ -37,10 +38,16 @@ def every_class() -> tuple[ImageNetClass, ...]:
 
     info = ImageNetInfo("imagenet-1k")
     found = []
-    for index in range(1000):
+    for index in range(CLASSES):
         synonyms = tuple(name.strip() for name in info.index_to_description(index).split(","))
         found.append(ImageNetClass(index, info.index_to_label_name(index), synonyms))
     return tuple(found)
+
+
+@cache
+def by_wnid() -> dict[str, ImageNetClass]:
+    """Each class by its WordNet id."""
+    return {known.wnid: known for known in every_class()}
 
 
 def find(members: Sequence[str | int], *, key: str) -> list[ImageNetClass]:
@@ -92,5 +99,10 @@ def members_of(name: str) -> list[str]:
     """WordNet ids of a list that ships with the package: `IMAGENET` or one of `SUBSETS`."""
     if name == IMAGENET:
         return [known.wnid for known in every_class()]
+    return read_list(name)
+
+
+def read_list(name: str) -> list[str]:
+    """The lines of ``class_lists/NAME.txt``."""
     with resources.as_file(resources.files("hieramp_lit") / "class_lists" / f"{name}.txt") as path:
         return read_members(path)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hieramp_lit import imagenet
-from hieramp_lit.classes import ClassEntry, ClassList, load_classes
+from hieramp_lit.classes import CIFAR, ClassEntry, ClassList, load_classes
 
 WOOF = [
     "n02096294",
@@ -73,6 +73,9 @@ def test_a_file_without_classes_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_list_is_answered_with_those_that_ship() -> None:
-    with pytest.raises(ValueError, match="digits, imagenet, imagenet100, imagenette, imagewoof"):
+    with pytest.raises(ValueError, match="digits, cifar10, cifar100, imagenet, imagenet100, imagenette, imagewoof"):
         load_classes("imagemeow")
-    assert {path.stem for path in (Path(imagenet.__file__).parent / "class_lists").iterdir()} == set(imagenet.SUBSETS)
+    assert {path.stem for path in (Path(imagenet.__file__).parent / "class_lists").iterdir()} == {
+        *imagenet.SUBSETS,
+        *CIFAR,
+    }

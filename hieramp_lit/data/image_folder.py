@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from hieramp_lit.classes import ClassList, load_classes
+from hieramp_lit.classes import ClassList, class_folders, load_classes
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.crop import ResizeCrop, evaluation_short_side, var_short_side
 from hieramp_lit.data.loading import SampleKey
@@ -228,7 +228,7 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
     """
     by_name = {entry.name: entry for entry in classes.entries}
     by_name |= {entry.wnid: entry for entry in classes.entries if entry.wnid is not None}
-    names = ClassList.from_folder(root, key).names
+    names = class_folders(root, key)
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise ValueError(

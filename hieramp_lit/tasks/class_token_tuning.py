@@ -27,7 +27,7 @@ from hieramp_lit.seeds import stream
 from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
 from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.transfer import sent
-from hieramp_lit.var import Tokenizer, VARArchitecture, check_pair, load_into
+from hieramp_lit.var import LabelRows, Tokenizer, VARArchitecture, check_pair, load_into
 
 FROZEN = "tokenizer."
 """First part of the names of the tokenizer's weights; they stay out of this task's checkpoints."""
@@ -56,6 +56,9 @@ class ClassTokenTuning(LightningModule):
         var: Sizes of the model. They must be those of `checkpoint`, which may lack class tokens and class head.
         checkpoint: Weights to start from: a published .pth, a .safetensors, a .ckpt of this task, ``hf://…``, ``asset://…``;
             null starts from scratch.
+        label_rows: Rows of the label embedding: `keep` takes over those of `checkpoint`, and those of classes beyond
+            them start from their mean; `new` starts every class from the mean, for classes that the checkpoint does not
+            know. "Unconditional" is taken over and stays the last row; a class head is treated alike.
         trainable: `all`, or `class_tokens` to train class tokens and class head alone.
         cls_weight: Weight of the class tokens' loss, 0 or more.
         label_dropout: Share of training images whose label is replaced by "unconditional", 0 to below 1.
@@ -83,6 +86,7 @@ class ClassTokenTuning(LightningModule):
         tokenizer: Tokenizer,
         var: VARArchitecture,
         checkpoint: str | None = None,
+        label_rows: LabelRows = "keep",
         trainable: Literal["all", "class_tokens"] = "all",
         cls_weight: float = 1.0,
         label_dropout: float = 0.1,
@@ -116,7 +120,12 @@ class ClassTokenTuning(LightningModule):
         self.var = var.build()
         self.var.init_weights(stream("var", seed), var.adaln_gamma)
         if checkpoint is not None:
-            fresh = load_into(self.var, checkpoint, key="model.checkpoint")
+            fresh = load_into(self.var, checkpoint, key="model.checkpoint", label_rows=label_rows)
+            if trainable == "class_tokens" and any(name.startswith("class_emb.") for name in fresh):
+                raise ValueError(
+                    f"model.trainable='class_tokens' would leave new label rows at their mean, all alike: {fresh[-1]}. "
+                    "Give trainable: all, or the checkpoint's classes."
+                )
             rank_zero_info(f"Weights from {checkpoint}; new: {', '.join(fresh) or 'none'}.")
         if trainable == "class_tokens":
             self.var.requires_grad_(False).eval()  # eval: no drop-path in a backbone that does not learn
@@ -199,7 +208,8 @@ class ClassTokenTuning(LightningModule):
         if isinstance(classes, ClassList) and max(classes.rows) >= self.var.num_classes:
             raise ValueError(
                 f"The data has class rows up to {max(classes.rows)}, model.var.num_classes={self.var.num_classes} "
-                f"allows 0 to {self.var.num_classes - 1}. Raise it (training from scratch) or check `data.classes`."
+                f"allows 0 to {self.var.num_classes - 1}. Raise it (model.label_rows says how new rows start), check "
+                "`data.classes`, or count the rows anew by `data.class_rows: own`."
             )
 
     def losses(self, batch: ImageBatch | TokenBatch) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
 from hieramp_lit.var.attention import Emphasis, Hook, KeyValueCache
 from hieramp_lit.var.exact import exact_convolutions
 from hieramp_lit.var.half import var_in, vqvae_in
+from hieramp_lit.var.label_rows import LabelRows
 from hieramp_lit.var.sampling import Sampling, draw, filtered_weights, guide
 from hieramp_lit.var.scales import STAGES, Scales, Stage
 from hieramp_lit.var.transformer import VAR, Condition, VAROutput
@@ -18,6 +19,7 @@ __all__ = [
     "Emphasis",
     "Hook",
     "KeyValueCache",
+    "LabelRows",
     "Sampling",
     "Scales",
     "Stage",

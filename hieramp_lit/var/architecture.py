@@ -3,16 +3,20 @@
 Every size but the tokenizer's scales stands in the shapes of the published files, so weights alone say what they are.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from torch import Tensor
 
 from hieramp_lit.var.scales import Scales
 from hieramp_lit.var.transformer import VAR, ClassHead
 from hieramp_lit.var.vqvae import VQVAE
+
+_NOT_IN_WEIGHTS = ("drop_path_rate", "adaln_gamma")
+"""Arguments of `VARArchitecture` that no tensor's shape tells."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,24 @@ class VARArchitecture:
             if any(name.count(".") == 2 for name in tensors if name.startswith("class_head."))
             else "shared",
         )
+
+    def settings_unlike(self, other: "VARArchitecture") -> dict[str, str]:
+        """Sizes to give another architecture so that weights of this one fit, as YAML; those that agree are left out.
+
+        Width and heads that follow from the depth are null. Class tokens may be absent from weights, not from a model
+        for weights that have them.
+        """
+        ours, theirs = self._yaml(), other._yaml()
+        if not self.class_tokens:
+            ours |= {name: theirs[name] for name in ("class_tokens", "class_head")}
+        return {name: value for name, value in ours.items() if value != theirs[name]}
+
+    def _yaml(self) -> dict[str, str]:
+        implied = {"embed_dim": 64 * self.depth, "num_heads": self.depth if self.attn_l2_norm else None}
+        names = [field.name for field in fields(self) if field.name not in _NOT_IN_WEIGHTS]
+        values = {name: getattr(self, name) for name in names}
+        values |= {name: None for name, value in implied.items() if values[name] == value}
+        return {name: json.dumps(value) for name, value in values.items()}
 
     def describe(self) -> str:
         """One line for messages: depth, width, heads, classes, scales, kind."""

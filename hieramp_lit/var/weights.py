@@ -9,6 +9,7 @@ from torch import Tensor
 from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
 from hieramp_lit.files import sha256
 from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
+from hieramp_lit.var.label_rows import EMBEDDING, LabelRows, with_label_rows
 from hieramp_lit.var.quantizer import MultiScaleQuantizer
 from hieramp_lit.var.scales import Scales
 from hieramp_lit.var.transformer import VAR
@@ -79,33 +80,48 @@ def load_var(checkpoint: str, *, num_heads: int | None = None, key: str = "check
     architecture = replace(architecture, num_heads=architecture.num_heads or num_heads)
     scales = tuple(sorted(int(name.split(".")[1]) for name in tensors if name.startswith("cls_tokens.")))
     var = architecture.build(class_token_scales=scales)
-    load_strictly(var, tensors, source=checkpoint, key=key, hint=_looks_like(architecture))
+    hint = f"The file looks like: {architecture.describe()}. Download or export it again."
+    load_strictly(var, tensors, source=checkpoint, key=key, hint=hint)
     return var
 
 
-def load_into(var: VAR, checkpoint: str, *, key: str = "checkpoint") -> list[str]:
+def load_into(var: VAR, checkpoint: str, *, key: str = "checkpoint", label_rows: LabelRows = "keep") -> list[str]:
     """Load a file into a VAR of given sizes; class tokens and their classifier may be absent from the file.
+
+    Where the model has more classes than the file, the additional rows of label embedding and class head are the mean
+    of the file's, see `label_rows.with_label_rows`; "unconditional" stays the last one.
 
     Args:
         var: Model to fill. What the file lacks of its class tokens keeps its initialization.
         checkpoint: As for `load_var`.
         key: Configuration key to name in errors.
+        label_rows: `keep` takes over the file's class rows; `new` starts all of the model's from their mean.
 
     Returns:
-        Names that kept their initialization.
+        What the file does not give: names that kept their initialization, and rows that are the mean of the file's,
+        e.g. ``class_emb.weight[1000:1010]``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If other names are missing, there are surplus names, or shapes differ; says what size the file is.
+        ValueError: If other names are missing, there are surplus names, or shapes differ: says what the file is and
+            what to set. If rows are to be kept and the file has more of them than the model.
     """
+    if label_rows not in ("keep", "new"):
+        raise ValueError(f"{_model(key)}label_rows={label_rows!r}: expected 'keep' or 'new'.")
     tensors = read_var_tensors(checkpoint, key=key)
+    of_file = _var_sizes(tensors, checkpoint, key)
+    try:
+        tensors = with_label_rows(tensors, var.num_classes, label_rows)
+    except ValueError as error:
+        raise ValueError(f"{key}: {checkpoint}: {error}") from error
     new = [name for name in var.state_dict() if name.startswith(CLASS_TOKEN_NAMES) and name not in tensors]
     if len(new) < len(var.class_token_parameters()):
         new = []  # a file with some class tokens must have them all
     kept = {name: var.state_dict()[name] for name in new}
-    hint = _looks_like(_var_sizes(tensors, checkpoint, key))
+    hint = _what_to_set(of_file, VARArchitecture.of(var.state_dict()), key)
     load_strictly(var, {**tensors, **kept}, source=checkpoint, key=key, hint=hint)
-    return new
+    first = of_file.num_classes if label_rows == "keep" else 0
+    return new + ([f"{EMBEDDING}[{first}:{var.num_classes}]"] if first < var.num_classes else [])
 
 
 def load_vqvae(checkpoint: str, scales: Scales, *, key: str = "tokenizer.checkpoint") -> VQVAE:
@@ -202,5 +218,13 @@ def _incomplete(missing: KeyError, network: str, source: str, key: str) -> Value
     )
 
 
-def _looks_like(architecture: VARArchitecture) -> str:
-    return f"The file looks like: {architecture.describe()}. Set `var` to these sizes, or give another file."
+def _what_to_set(of_file: VARArchitecture, of_model: VARArchitecture, key: str) -> str:
+    """What a file is, and the values that would make the model fit it."""
+    values = ", ".join(f"{name}: {value}" for name, value in of_file.settings_unlike(of_model).items())
+    remedy = f"Set in {_model(key)}var: {values}; or give another file." if values else "Give another file."
+    return f"This is a depth-{of_file.depth} checkpoint: {of_file.describe()}. {remedy}"
+
+
+def _model(key: str) -> str:
+    """The model's part of a configuration key: ``model.`` of ``model.checkpoint``."""
+    return "model." if key.startswith("model.") else ""

@@ -332,3 +332,26 @@ def test_impossible_settings_name_the_key(tokenizer, wrong, key):
 def test_class_rows_beyond_the_label_embedding_are_refused(tokenizer):
     with pytest.raises(ValueError, match=r"model\.var\.num_classes=9"):
         trainer(max_steps=1).fit(tuning(tokenizer, var=architecture(num_classes=9)), NoiseDataModule(4))
+
+
+def test_new_classes_of_a_tuned_model_learn_in_the_rows_behind_the_old_ones(tmp_path):
+    tokenizer = write_tokenizer(tmp_path / "tokenizer.safetensors")
+    save(tmp_path / "var.safetensors", architecture(num_classes=4).build().state_dict())
+    task = tuning(tokenizer, checkpoint=str(tmp_path / "var.safetensors"), export=str(tmp_path / "tuned.safetensors"))
+    before = weights(task)["class_emb.weight"]
+    assert all(torch.equal(before[4], row) for row in before[5:10])
+    trainer(max_epochs=1).fit(task, NoiseDataModule(4))
+    tuned = load_var(str(tmp_path / "tuned.safetensors"))
+    after = tuned.state_dict()["class_emb.weight"]
+    assert tuned.num_classes == 10
+    assert len({tuple(row.tolist()) for row in after}) == 11
+    with pytest.raises(ValueError, match=r"trainable='class_tokens'.*class_emb\.weight\[4:10\]"):
+        tuning(tokenizer, checkpoint=str(tmp_path / "var.safetensors"), trainable="class_tokens")
+    with pytest.raises(ValueError, match=r"model\.checkpoint: .*label_rows: new"):
+        tuning(tokenizer, checkpoint=str(tmp_path / "tuned.safetensors"), var=architecture(num_classes=3))
+    fresh = tuning(
+        tokenizer, checkpoint=str(tmp_path / "tuned.safetensors"), var=architecture(num_classes=3), label_rows="new"
+    )
+    rows = weights(fresh)["class_emb.weight"]
+    assert torch.equal(rows[0], rows[2])
+    assert torch.equal(rows[3], after[10])

@@ -78,13 +78,31 @@ def test_plain_weights_enter_a_model_with_class_tokens_which_keeps_its_own_new_o
 def test_a_file_of_another_size_is_explained(tmp_path):
     big = VARArchitecture((1, 2), 8, 4, 3, 32, 2, 3, class_tokens=False).build()
     save(tmp_path / "big.pth", big.state_dict())
-    with pytest.raises(ValueError, match=r"looks like: VAR depth 3, width 32") as error:
+    with pytest.raises(ValueError, match=r"This is a depth-3 checkpoint: VAR depth 3, width 32") as error:
         load_into(SMALL.build(), str(tmp_path / "big.pth"), key="model.checkpoint")
     message = str(error.value)
     assert message.startswith("model.checkpoint: ")
     assert "Surplus in the file" in message
     assert "blocks.2.attn.q_bias" in message
     assert "pos_start: file (1, 1, 32), model (1, 1, 16)" in message
+    assert message.endswith("Set in model.var: depth: 3, embed_dim: 32, num_heads: 2; or give another file.")
+
+
+@pytest.mark.parametrize(
+    ("of_file", "of_model", "settings"),
+    [
+        ({"depth": 30}, {}, {"depth": "30"}),
+        ({"depth": 16}, {"depth": 16, "embed_dim": 512}, {"embed_dim": "null"}),
+        ({"num_heads": 8}, {}, {"num_heads": "8"}),
+        ({"shared_aln": True, "num_classes": 10}, {}, {"num_classes": "10", "shared_aln": "true"}),
+        ({"patch_nums": (1, 2)}, {}, {"patch_nums": "[1, 2]"}),
+        ({"class_tokens": False}, {"class_head": "per_scale"}, {}),
+        ({"class_head": "per_scale"}, {"class_tokens": False}, {"class_tokens": "true", "class_head": '"per_scale"'}),
+        ({"drop_path_rate": 0.3}, {}, {}),
+    ],
+)
+def test_what_to_set_for_a_file_is_what_differs_from_it(of_file, of_model, settings):
+    assert VARArchitecture(**of_file).settings_unlike(VARArchitecture(**of_model)) == settings
 
 
 def test_missing_and_surplus_names_are_listed(tmp_path):

@@ -50,6 +50,36 @@ def scaled_learning_rate(base: float, global_batch_size: int, reference_batch_si
     return base * global_batch_size / reference_batch_size
 
 
+def accumulation(global_batch: int, batch_size: int, devices: int) -> int:
+    """Batches that each device accumulates for one optimizer step of `global_batch` images.
+
+    The one rule of batches: ``global batch = data.batch_size × devices × accumulation``. `data.batch_size` is what fits
+    into a device's memory, `model.global_batch` is science, and the accumulation follows. The learning rate follows the
+    global batch (`scaled_learning_rate`), the schedule counts optimizer steps; so a run is the same on any devices.
+
+    Args:
+        global_batch: Images per optimizer step.
+        batch_size: Images per batch and device, ``data.batch_size``.
+        devices: Over all nodes.
+
+    Raises:
+        ValueError: If they do not divide; names the three numbers.
+    """
+    at_once = batch_size * devices
+    if global_batch < at_once or global_batch % at_once:
+        fitting = [size for size in range(1, global_batch // devices + 1) if global_batch % (size * devices) == 0]
+        remedy = (
+            f"With {devices} device(s) `data.batch_size` may be {', '.join(map(str, fitting[-12:]))}."
+            if fitting
+            else f"No `data.batch_size` divides it by {devices}: take another number of devices."
+        )
+        raise ValueError(
+            f"model.global_batch={global_batch} is no multiple of data.batch_size={batch_size} × {devices} device(s) = "
+            f"{at_once}. {remedy}"
+        )
+    return global_batch // at_once
+
+
 def weight_decay_groups(
     named_parameters: Iterable[tuple[str, nn.Parameter]], no_weight_decay: set[str], weight_decay: float
 ) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hieramp_lit.optimization import adamw, lin0, scaled_learning_rate, weight_decay_groups
+from hieramp_lit.optimization import accumulation, adamw, lin0, scaled_learning_rate, weight_decay_groups
 
 
 def test_lin0_at_values_computed_by_hand():
@@ -115,3 +115,19 @@ class TestFusedAdamW:
         with torch.device("meta"):
             network = nn.Linear(2, 2)
         assert adamw([{"params": list(network.parameters())}], 0.1, (0.9, 0.95)).defaults["fused"] is None
+
+
+def test_a_global_batch_is_batch_times_devices_times_accumulation():
+    for devices in (1, 2, 8, 24):
+        for batch_size in (1, 4, 32):
+            assert accumulation(768, batch_size, devices) * batch_size * devices == 768
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "devices", "remedy"),
+    [(10, 8, "may be 1, 2, 3, 4, 6, 8, 12"), (1024, 1, "may be"), (1, 5, "another number of devices")],
+)
+def test_a_global_batch_that_does_not_come_out_names_the_numbers_and_a_remedy(batch_size, devices, remedy):
+    numbers = rf"model\.global_batch=768.*data\.batch_size={batch_size} × {devices} device"
+    with pytest.raises(ValueError, match=rf"{numbers}[\s\S]*{remedy}"):
+        accumulation(768, batch_size, devices)

@@ -48,7 +48,8 @@ class TrainLoader(Generic[Batch]):
     """An endless stream of shuffled batches, walked in pieces; the place in it can be saved and restored.
 
     Each epoch is a permutation drawn from (seed, epoch), cut into global batches of ``batch_size × world_size``; each
-    rank takes its part of each. The last, incomplete global batch is left out, other samples in each epoch.
+    rank takes its part of each. An optimizer step takes `accumulation` of them; the last, incomplete step is left out,
+    other samples in each epoch. So epochs are equally long however a step's images are split over ranks and batches.
 
     One iteration gives ``len(loader)`` batches from the current place on: a whole epoch, unless the last iteration was
     left early. The loader counts epochs itself and does not hear the trainer's number (``set_epoch``): that counts one
@@ -62,9 +63,10 @@ class TrainLoader(Generic[Batch]):
         rank: This process.
         world_size: Number of processes.
         num_workers: Processes that load ahead; 0 loads in this one. The batches do not depend on it.
+        accumulation: Batches of each rank for one optimizer step.
 
     Raises:
-        ValueError: If there are fewer samples than one global batch.
+        ValueError: If there are fewer samples than one optimizer step takes.
     """
 
     def __init__(
@@ -75,13 +77,16 @@ class TrainLoader(Generic[Batch]):
         rank: int = 0,
         world_size: int = 1,
         num_workers: int = 0,
+        accumulation: int = 1,
     ) -> None:
         check_batch_size(batch_size, num_workers)
-        global_batch = batch_size * world_size
-        if len(samples) < global_batch:
+        step = batch_size * world_size * accumulation
+        if len(samples) < step:
+            accumulated = f", {accumulation} batches a step," if accumulation > 1 else ""
             raise ValueError(
-                f"data.batch_size={batch_size} on {world_size} device(s) needs {global_batch} training images for one "
-                f"batch, there are {len(samples)}. Lower `data.batch_size` or add images."
+                f"data.batch_size={batch_size} on {world_size} device(s){accumulated} needs {step} training images for "
+                f"one step, there are {len(samples)}. Lower `data.batch_size`, or `model.global_batch` and "
+                "`trainer.accumulate_grad_batches`, or add images."
             )
         self._samples = samples
         self._num_samples = len(samples)
@@ -89,6 +94,7 @@ class TrainLoader(Generic[Batch]):
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
+        self._length = len(samples) // step * accumulation
         self._epoch = 0
         self._batch = 0
         self._remaining = _KeyBatches()
@@ -96,7 +102,7 @@ class TrainLoader(Generic[Batch]):
 
     def __len__(self) -> int:
         """Batches of one whole epoch on this rank."""
-        return self._num_samples // (self._batch_size * self._world_size)
+        return self._length
 
     def __iter__(self) -> Iterator[Batch]:
         """As many batches as an epoch has, from the current place on."""
@@ -105,6 +111,13 @@ class TrainLoader(Generic[Batch]):
         for batch in self._loader:
             self._epoch, self._batch = self._following()
             yield batch
+
+    def last_samples(self) -> list[int]:
+        """Samples of the batch that was given last, for messages; none before the first."""
+        if self._epoch == 0 and self._batch == 0:
+            return []
+        epoch, batch = (self._epoch, self._batch - 1) if self._batch else (self._epoch - 1, len(self) - 1)
+        return [key.sample for key in self._keys(epoch)[batch]]
 
     def state_dict(self) -> dict[str, Any]:
         """The place, and what the batches from there on depend on."""

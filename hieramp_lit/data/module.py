@@ -47,7 +47,9 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
     def train_dataloader(self) -> TrainLoader[Batch]:
         """Shuffled batches of the training samples, from the place in a checkpoint that is being resumed."""
         samples = self.train_samples()
-        loader = TrainLoader(samples, self.batch_size, self.seed, self._rank, self._world_size, self.num_workers)
+        accumulation = self.trainer.accumulate_grad_batches if self.trainer is not None else 1
+        place = self._rank, self._world_size, self.num_workers, accumulation
+        loader = TrainLoader(samples, self.batch_size, self.seed, *place)
         if self._place is not None:
             loader.load_state_dict(self._place)
         self._train_loader = loader

@@ -12,7 +12,6 @@ from lightning.pytorch.cli import LRSchedulerCallable
 from lightning.pytorch.plugins.precision import MixedPrecision
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
 from hieramp_lit.checkpoints import check_network
@@ -22,9 +21,10 @@ from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.token_data import TokenDataModule
 from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
 from hieramp_lit.metrics.tuning import TuningMetrics
-from hieramp_lit.optimization import adamw, lin0, scaled_learning_rate, weight_decay_groups
+from hieramp_lit.optimization import adamw, weight_decay_groups
 from hieramp_lit.seeds import stream
 from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
+from hieramp_lit.tasks.global_batch import accumulate_to, lin0_schedule, peak_learning_rate
 from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.transfer import sent
 from hieramp_lit.var import LabelRows, Tokenizer, VARArchitecture, check_pair, load_into
@@ -48,8 +48,11 @@ class ClassTokenTuning(LightningModule):
     label reaches every block as condition, so that ``val/class_accuracy`` is near 1 and says nothing:
     ``val/class_accuracy_unconditional/03`` is measured without it, and shows what a scale's class token has seen.
 
-    Weight decay acts on matrices only, see `VAR.no_weight_decay`. Gradient clipping (2.0 in the reference),
-    accumulation and precision are the trainer's.
+    Weight decay acts on matrices only, see `VAR.no_weight_decay`. Gradient clipping (2.0 in the reference) and
+    precision are the trainer's.
+
+    With the same `global_batch`, several devices, or smaller batches accumulated, make the same steps as one device:
+    the images' order, label dropout and drop-path do not know how batches are split. What is left is rounding.
 
     Args:
         tokenizer: The frozen tokenizer.
@@ -68,6 +71,8 @@ class ClassTokenTuning(LightningModule):
         weight_decay: Of AdamW, 0 or more.
         lr_scheduler: Makes a schedule that moves every optimizer step; null is the reference's `lin0`: warm-up over the
             first fiftieth, a twentieth of the rest at the peak, then in a straight line to a tenth.
+        global_batch: Images per optimizer step. The trainer's accumulation follows from it, `data.batch_size` and the
+            number of devices, see `optimization.accumulation`. Null leaves ``trainer.accumulate_grad_batches``.
         checkpointing: Compute each block again in the backward pass instead of keeping what is inside: much less memory
             for about a third more work, and the same gradients.
         compile: `default` compiles the blocks with torch.compile: minutes at the first steps, faster ones after; names
@@ -95,6 +100,7 @@ class ClassTokenTuning(LightningModule):
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.05,
         lr_scheduler: LRSchedulerCallable | None = None,
+        global_batch: int | None = None,
         checkpointing: bool = False,
         compile: Literal["none", "default"] = "none",
         export: str | None = None,
@@ -146,7 +152,9 @@ class ClassTokenTuning(LightningModule):
         self.checkpointing = checkpointing
         self.export = ExportWeights(export, part="var") if export is not None else None
         self.seed = seed
-        self.batches_seen = 0
+        self.global_batch = global_batch
+        self.images_seen = 0
+        self._world_size = 1
         self._fed_by: object = None
         self.train_metrics = TuningMetrics(self.var.scales)
         self.val_metrics = TuningMetrics(self.var.scales)
@@ -159,10 +167,14 @@ class ClassTokenTuning(LightningModule):
         """Refuse what cannot be run, and load the encoder unless tokens come from a cache.
 
         Raises:
-            ValueError: For weights in half precision, or a cache that another tokenizer made.
+            ValueError: For weights in half precision, a cache that another tokenizer made, or a global batch that
+                batches and devices do not divide.
         """
         refuse_half_weights(self.trainer)
         self._fed_by = self._data()
+        self._world_size = self.trainer.world_size
+        if stage == "fit" and self.global_batch is not None:
+            accumulate_to(self.trainer, self.global_batch)
         if isinstance(self._fed_by, TokenDataModule):
             self.tokenizer.check_cache(self._fed_by.cache)
         else:
@@ -176,8 +188,10 @@ class ClassTokenTuning(LightningModule):
         """
         groups = weight_decay_groups(self.var.named_parameters(), self.var.no_weight_decay(), self.weight_decay)
         scaled = self.trainer.precision == "16-mixed"  # whose gradients must be scaled back before they are clipped
-        optimizer = adamw(groups, self._peak_learning_rate(), self.betas, fused=not scaled)
-        scheduler = self._lin0(optimizer) if self.lr_scheduler is None else self.lr_scheduler(optimizer)
+        rate = self.learning_rate or peak_learning_rate(self.trainer, self.base_learning_rate)
+        optimizer = adamw(groups, rate, self.betas, fused=not scaled)
+        factory = self.lr_scheduler
+        scheduler = lin0_schedule(self.trainer, optimizer) if factory is None else factory(optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def configure_gradient_clipping(
@@ -228,12 +242,11 @@ class ClassTokenTuning(LightningModule):
         Returns:
             ``loss``, what is to be minimized, and its parts ``token_loss`` and, with class tokens, ``class_loss``.
         """
-        place = (self.seed, self.batches_seen, self.global_rank)
-        self.batches_seen += 1
-        draws_B = torch.rand(len(label_B), generator=stream("label_dropout", *place))
-        dropped_B = sent(draws_B < self.label_dropout, label_B.device)
+        draws_BN = self._draws(len(label_B))
+        dropped_B = sent(draws_BN[:, 0] < self.label_dropout, label_B.device)
         condition_B = label_B.masked_fill(dropped_B, self.var.num_classes)
-        output = self.var(condition_B, teacher_input_BLc, stream("drop_path", *place), self.checkpointing)
+        draws_D2B = draws_BN[:, 1:].T.reshape(self.var.depth, 2, len(label_B))
+        output = self.var(condition_B, teacher_input_BLc, draws_D2B, self.checkpointing)
 
         loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
         self.train_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
@@ -276,7 +289,7 @@ class ClassTokenTuning(LightningModule):
         """Leave the frozen tokenizer out; keep the place in the random streams and which tokenizer it was."""
         weights = checkpoint["state_dict"]
         checkpoint["state_dict"] = {name: value for name, value in weights.items() if not name.startswith(FROZEN)}
-        checkpoint["batches_seen"] = self.batches_seen
+        checkpoint["images_seen"] = self.images_seen
         checkpoint["tokenizer_sha256"] = self.tokenizer.sha256
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -294,9 +307,21 @@ class ClassTokenTuning(LightningModule):
             )
         own = {f"{FROZEN}{name}": value for name, value in self.tokenizer.state_dict().items()}
         checkpoint["state_dict"] = {**checkpoint["state_dict"], **own}
-        self.batches_seen = int(checkpoint["batches_seen"])
+        self.images_seen = int(checkpoint["images_seen"])
         if isinstance(self._fed_by, SampledDataModule):
             self._fed_by.take_over_place(checkpoint)
+
+    def _draws(self, batch: int) -> Tensor:
+        """Uniform numbers of each image of a training batch: one for its label, two a block for its path.
+
+        They belong to the image's place in the stream of all training images, which is the same for every number of
+        ranks and batches a step: `TrainLoader` deals a global batch to the ranks in order.
+        """
+        first = self.images_seen + self.global_rank * batch
+        self.images_seen += batch * self._world_size
+        count = 1 + 2 * self.var.depth
+        places = range(first, first + batch)
+        return torch.stack([torch.rand(count, generator=stream("dropout", self.seed, place)) for place in places])
 
     def _tokens(self, batch: ImageBatch | TokenBatch) -> Tensor:
         return batch.tokens if isinstance(batch, TokenBatch) else self.tokenizer.encode(batch.image)
@@ -304,24 +329,3 @@ class ClassTokenTuning(LightningModule):
     def _data(self) -> object:
         """The run's data module, which Lightning sets but declares nowhere; None with loaders of the user's own."""
         return getattr(self.trainer, "datamodule", None)
-
-    def _peak_learning_rate(self) -> float:
-        if self.learning_rate is not None:
-            return self.learning_rate
-        batch_size = getattr(self._data(), "batch_size", None)
-        if not isinstance(batch_size, int):
-            raise ValueError(
-                "The rule base_learning_rate · batch / 256 needs a data module with `batch_size`; with loaders of your "
-                "own set `model.learning_rate`."
-            )
-        per_step = batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
-        return scaled_learning_rate(self.base_learning_rate, per_step)
-
-    def _lin0(self, optimizer: torch.optim.Optimizer) -> LambdaLR:
-        total = self.trainer.estimated_stepping_batches
-        if not 0 < total < float("inf"):
-            raise ValueError(
-                f"The learning-rate schedule needs the number of steps, got {total}: set `trainer.max_epochs` or "
-                "`trainer.max_steps`, or choose `model.lr_scheduler`."
-            )
-        return LambdaLR(optimizer, lambda step: lin0(step, int(total)))

@@ -2,7 +2,7 @@
 
 Legend: ``B`` batch (2 × images under guidance) · ``K`` scales (of class logits: with a class token) · ``L`` tokens of
 all scales · ``l`` tokens of one scale · ``S`` sequence with class tokens · ``C`` width · ``V`` codebook size · ``N``
-classes · ``c`` latent channels.
+classes · ``c`` latent channels · ``D`` blocks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -195,7 +195,7 @@ class VAR(nn.Module):
         self,
         label_B: Tensor,
         teacher_input_BLc: Tensor,
-        generator: torch.Generator | None = None,
+        draws_D2B: Tensor | None = None,
         checkpointing: bool = False,
     ) -> VAROutput:
         """Teacher-forced logits of all scales at once.
@@ -203,7 +203,8 @@ class VAR(nn.Module):
         Args:
             label_B: Class rows, int64, shape ``(B,)``; `num_classes` for unconditional.
             teacher_input_BLc: From `VQVAE.teacher_input`, shape ``(B, L − l₀, c)``.
-            generator: Draws drop-path in training mode; None is torch's own.
+            draws_D2B: Uniform numbers in [0, 1) that decide drop-path in training mode, ``(depth, 2, B)``; None draws
+                them from torch's own generator.
             checkpointing: Keep only the blocks' inputs for the backward pass, which computes each block again: a
                 fraction of the memory for a third more work, and the same gradients.
 
@@ -221,7 +222,7 @@ class VAR(nn.Module):
         spatial_BLC = spatial_BLC + self._place(slice(None))
         class_tokens = [self._class_token(k, B).to(spatial_BLC.dtype) for k in self.class_token_scales]
         x = torch.cat([*class_tokens, spatial_BLC], dim=1)
-        keep = self._drop_path(B, generator)
+        keep = self._drop_path(B, draws_D2B)
         attended = x
         for i, block in enumerate(self._blocks()):
             inputs = x, condition.blocks[i], self.mask_SS, self.query_parts, None if keep is None else keep[i]
@@ -295,15 +296,15 @@ class VAR(nn.Module):
         token: Tensor = self.cls_tokens[str(scale)]
         return token.expand(batch, -1, -1)
 
-    def _drop_path(self, batch: int, generator: torch.Generator | None) -> Tensor | None:
+    def _drop_path(self, batch: int, draws_D2B: Tensor | None) -> Tensor | None:
         """Multipliers of both branches of every block, ``(depth, 2, B)``; None where nothing can drop."""
         if not self.training or self.drop_path_rate == 0:
             return None
-        device = generator.device if generator is not None else self.drop_path_rates.device
-        draws = torch.rand(self.depth, 2, batch, generator=generator, device=device)
-        draws = sent(draws, self.drop_path_rates.device)
+        device = self.drop_path_rates.device
+        if draws_D2B is None:
+            draws_D2B = torch.rand(self.depth, 2, batch, device=device)
         rates = self.drop_path_rates[:, None, None]
-        return (draws >= rates) / (1 - rates)
+        return (sent(draws_D2B, device) >= rates) / (1 - rates)
 
     def _token_logits(self, x_BLC: Tensor, condition: Condition) -> Tensor:
         """The head computes in float32 under any autocast."""

@@ -54,6 +54,28 @@ def test_two_ranks_together_see_the_global_batches_of_one():
             assert torch.equal(batch.image, torch.cat([part.image, other.image]))
 
 
+@pytest.mark.parametrize(("batch_size", "world_size", "accumulation"), [(8, 1, 1), (4, 1, 2), (1, 2, 4), (2, 2, 2)])
+def test_an_epoch_is_whole_steps_of_the_same_samples_however_they_are_split(batch_size, world_size, accumulation):
+    split = [
+        TrainLoader(Numbers(22), batch_size, rank=rank, world_size=world_size, accumulation=accumulation)
+        for rank in range(world_size)
+    ]
+    whole = TrainLoader(Numbers(22), 8)
+    for _ in range(2):
+        batches = zip(*(list(loader) for loader in split), strict=True)
+        dealt = [sample for parts in batches for part in parts for sample in part.label.tolist()]
+        assert dealt == samples(whole)
+        assert len(dealt) == 16
+
+
+def test_the_loader_knows_which_samples_it_gave_last():
+    loader = TrainLoader(Numbers(22), 4)
+    assert loader.last_samples() == []
+    for _ in range(2):
+        for batch in loader:
+            assert loader.last_samples() == batch.label.tolist()
+
+
 @pytest.mark.parametrize("taken", [0, 1, 3, 5, 7, 10])
 def test_a_restored_loader_goes_on_with_the_batches_that_were_not_seen(taken):
     whole = TrainLoader(Numbers(22), 4)

@@ -127,13 +127,20 @@ def test_one_head_a_scale_classifies_its_own_class_token():
     torch.testing.assert_close(after - before, torch.tensor([0.0, 1.0, 0.0])[None, :, None].expand_as(before))
 
 
-def test_drop_path_repeats_by_its_generator_and_keeps_the_mean():
+def draws(seed, batch, depth=3):
+    return torch.rand(depth, 2, batch, generator=torch.Generator().manual_seed(seed))
+
+
+def test_drop_path_follows_its_draws_and_keeps_the_mean():
     var = make(drop_path_rate=0.5, depth=3).train()
     label, teacher_input = inputs(var)
-    first = var(label, teacher_input, torch.Generator().manual_seed(7)).token_logits
-    assert torch.equal(first, var(label, teacher_input, torch.Generator().manual_seed(7)).token_logits)
-    assert not torch.equal(first, var(label, teacher_input, torch.Generator().manual_seed(8)).token_logits)
-    keep = var._drop_path(20_000, torch.Generator().manual_seed(0))
+    given = draws(7, len(label))
+    first = var(label, teacher_input, given).token_logits
+    assert torch.equal(first, var(label, teacher_input, given).token_logits)
+    assert not torch.equal(first, var(label, teacher_input, draws(8, len(label))).token_logits)
+    alone = var(label[1:], teacher_input[1:], given[:, :, 1:]).token_logits
+    torch.testing.assert_close(alone, first[1:])  # what an image drops belongs to the image
+    keep = var._drop_path(20_000, draws(0, 20_000))
     assert keep[0].eq(1).all()  # the first block's rate is 0
     assert keep[2].unique().tolist() == [0.0, 2.0]
     assert keep.mean(dim=(1, 2)).tolist() == pytest.approx([1, 1, 1], abs=0.02)

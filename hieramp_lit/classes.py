@@ -15,14 +15,14 @@ WordNet ids and indices stay known. CIFAR's and the digits' lists have rows of t
 ``classes.json`` keeps the rows that stand in it, unless ``rows: own`` counts them anew.
 """
 
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from hieramp_lit.files import write_json
+from hieramp_lit.files import read_json, write_json
 from hieramp_lit.imagenet import CLASSES, IMAGENET, SUBSETS, by_wnid, find, members_of, read_list, read_members
 
 DIGITS = "digits"
@@ -71,7 +71,7 @@ class ClassList:
         if order != list(range(len(order))):
             raise ValueError(f"classes: `cls` must count 0, 1, 2, … in order, got {order[:12]}.")
         rows = self.rows
-        twice = sorted({row for row in rows if rows.count(row) > 1})
+        twice = sorted(row for row, times in Counter(rows).items() if times > 1)
         if twice or min(rows) < 0:
             raise ValueError(
                 f"classes: each class needs a class row of its own ≥ 0; used twice: {twice}, least: {min(rows)}."
@@ -112,8 +112,8 @@ class ClassList:
             ValueError: If the file is not JSON or holds another structure.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            values = read_json(Path(path))
+        except ValueError as error:
             raise ValueError(
                 f"classes: {path} is not JSON ({error}). Give a classes.json or a folder of classes."
             ) from error

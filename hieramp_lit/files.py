@@ -10,6 +10,9 @@ from typing import Any
 
 TEMPORARY_SUFFIX = ".tmp"
 
+MOST_JSON_BYTES = 2**30
+"""Largest JSON file that is read: the manifest of a set of 100 million images is far smaller."""
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
@@ -53,7 +56,53 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain JSON atomically: sorted keys, two spaces, a final newline, so that equal values give equal bytes."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, format_json(value))
+
+
+def format_json(value: Any) -> str:
+    """The text that `write_json` writes."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+    """Read a JSON file that may come from anybody, see `parse_json`.
+
+    Args:
+        path: The file.
+        most_bytes: Largest size that is read.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is larger, or no JSON that `parse_json` takes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"more than {most_bytes} bytes, the most that such a file may have")
+    return parse_json(content)
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON of one meaning only: no key twice, no NaN or Infinity, not nested without end.
+
+    Raises:
+        ValueError: Otherwise, or if it is no JSON.
+    """
+    try:
+        return json.loads(content, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError(f"the JSON has a key twice, among {sorted(value)[:12]}")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"the JSON holds {name}, which is no number")
 
 
 def sha256(path: Path) -> str:

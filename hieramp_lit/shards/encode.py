@@ -1,4 +1,4 @@
-"""Samples as bytes and back: lossless images, ASCII labels, canonical JSON, arrays without pickle.
+"""Samples as bytes: lossless images, ASCII labels, canonical JSON, arrays without pickle. `decode` goes back.
 
 Equal samples give equal bytes, so that a set can be made again and compared by its checksums.
 """
@@ -87,37 +87,11 @@ def encode_image(image: NDArray[np.uint8], image_format: ImageFormat) -> bytes:
     return buffer.getvalue()
 
 
-def decode_image(content: bytes) -> NDArray[np.uint8]:
-    """Decode an image field to RGB, uint8, shape ``(H, W, 3)``.
-
-    Raises:
-        ValueError: If the bytes are no image or end too early.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return np.array(image.convert("RGB"))
-    except Exception as error:  # damaged bytes make Pillow raise OSError, SyntaxError, struct.error and others
-        raise ValueError(f"no readable image: {error}") from error
-
-
 def encode_array(array: NDArray[Any]) -> bytes:
     """Encode an array as `.npy`, never with pickle."""
     buffer = io.BytesIO()
     np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return buffer.getvalue()
-
-
-def decode_array(content: bytes) -> NDArray[Any]:
-    """Decode an `.npy` field.
-
-    Raises:
-        ValueError: If the bytes are no array, or need pickle, which is refused.
-    """
-    try:
-        array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    except Exception as error:  # a damaged header makes numpy raise ValueError, EOFError, TokenError and others
-        raise ValueError(f"no readable array: {error}") from error
-    return array
 
 
 def encode_json(value: Any) -> bytes:

@@ -1,15 +1,21 @@
 """The folder of a set while it is being made: who it belongs to, and which shards are already complete."""
 
-import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hieramp_lit.files import TEMPORARY_SUFFIX, write_json
+from hieramp_lit.files import TEMPORARY_SUFFIX, read_json, write_json
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLAIM, INDEX_FILES, MANIFEST, parse_shard_name, shard_name, sidecar_name
 from hieramp_lit.shards.identity import differences, identity_hash
 from hieramp_lit.shards.writer import ShardRecord
+
+_MOST_SIDECAR_BYTES = 2**16
+_READERS = 16
+"""Threads that read sidecars: on a network file system each of tens of thousands takes a round trip."""
 
 
 def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -32,8 +38,8 @@ def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
                 + "\nGive another `model.output`, or delete the folder to make the set anew."
             )
         return
-    shards = list(_shard_files(folder))
-    foreign = sorted(path.name for path in shards if not _belongs_to(path, identity))
+    shards, expected = list(_shard_files(folder)), identity_hash(identity)
+    foreign = sorted(path.name for path in shards if not _belongs_to(path, expected))
     if foreign:
         raise ShardError(
             f"model.output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither "
@@ -67,12 +73,25 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> 
         if _is_ours(stale.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX)):
             stale.unlink()
     records = complete_shards(folder, num_shards, identity)
-    if len(records) == num_shards and all((folder / name).is_file() for name in INDEX_FILES):
+    if len(records) == num_shards and _has_index(folder):
         release_claim(folder)
     else:
         write_json(folder / CLAIM, dict(identity))
         (folder / MANIFEST).unlink(missing_ok=True)
     return records
+
+
+def finished_shards(folder: Path, identity: Mapping[str, Any], num_shards: int) -> list[ShardRecord] | None:
+    """Records of a set that lacks nothing, so that nothing need be written; None if something is missing.
+
+    Raises:
+        ShardError: If the folder holds something else, or a sidecar is damaged.
+    """
+    if not _has_index(folder):
+        return None
+    check_folder(folder, identity)
+    records = complete_shards(folder, num_shards, identity)
+    return records if len(records) == num_shards else None
 
 
 def release_claim(folder: Path) -> None:
@@ -93,21 +112,22 @@ def complete_shards(folder: Path, num_shards: int, identity: Mapping[str, Any]) 
     Raises:
         ShardError: If a sidecar is damaged or belongs to another configuration.
     """
-    expected = identity_hash(identity)
-    records = []
-    for shard in range(num_shards):
-        sidecar, tar = folder / sidecar_name(shard), folder / shard_name(shard)
-        if not sidecar.is_file() or not tar.is_file():
-            continue
-        record = read_sidecar(sidecar)
-        if record.identity_hash != expected:
-            raise ShardError(
-                f"{sidecar} belongs to another configuration (identity {record.identity_hash[:12]}…, this run "
-                f"{expected[:12]}…). Give another `model.output`, or delete the folder."
-            )
-        if record.shard == shard and record.bytes == tar.stat().st_size:
-            records.append(record)
-    return records
+    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    made = [n for n in range(num_shards) if sidecar_name(n) in present and shard_name(n) in present]
+    with ThreadPoolExecutor(_READERS) as pool:
+        records = list(pool.map(partial(_complete_shard, folder, identity_hash(identity)), made))
+    return [record for record in records if record is not None]
+
+
+def _complete_shard(folder: Path, expected: str, shard: int) -> ShardRecord | None:
+    sidecar, tar = folder / sidecar_name(shard), folder / shard_name(shard)
+    record = read_sidecar(sidecar)
+    if record.identity_hash != expected:
+        raise ShardError(
+            f"{sidecar} belongs to another configuration (identity {record.identity_hash[:12]}…, this run "
+            f"{expected[:12]}…). Give another `model.output`, or delete the folder."
+        )
+    return record if record.shard == shard and record.bytes == tar.stat().st_size else None
 
 
 def read_sidecar(path: Path) -> ShardRecord:
@@ -117,7 +137,7 @@ def read_sidecar(path: Path) -> ShardRecord:
         ShardError: If it is no sidecar.
     """
     try:
-        return ShardRecord.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        return ShardRecord.from_json(read_json(path, _MOST_SIDECAR_BYTES), str(path))
     except ValueError as error:
         raise ShardError(
             f"{path} is no sidecar ({error}). Delete it and run the set's `hieramp predict` again."
@@ -129,8 +149,8 @@ def _stored_identity(folder: Path) -> dict[str, Any] | None:
         path = folder / name
         if path.is_file():
             try:
-                value = json.loads(path.read_text(encoding="utf-8"))
-                identity: dict[str, Any] = value[key] if key else value
+                value = read_json(path)
+                identity: dict[str, Any] = dict(value[key] if key else value)
             except (ValueError, KeyError, TypeError) as error:
                 raise ShardError(f"{path} is damaged ({error}). Give another `model.output`, or delete it.") from error
             return identity
@@ -141,9 +161,13 @@ def _shard_files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*.tar") if parse_shard_name(path.name) is not None]
 
 
-def _belongs_to(tar: Path, identity: Mapping[str, Any]) -> bool:
+def _has_index(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in INDEX_FILES)
+
+
+def _belongs_to(tar: Path, expected: str) -> bool:
     sidecar = tar.with_suffix(".json")
-    return sidecar.is_file() and read_sidecar(sidecar).identity_hash == identity_hash(identity)
+    return sidecar.is_file() and read_sidecar(sidecar).identity_hash == expected
 
 
 def _is_ours(name: str) -> bool:

@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hieramp_lit.classes import ClassList
+from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.shards.encode import encode_json
-from hieramp_lit.shards.format import IMAGE_FORMATS, ImageFormat
+from hieramp_lit.shards.format import IMAGE_FORMATS, ImageFormat, sample_key
 
 
 def set_identity(
@@ -63,6 +63,64 @@ def set_identity(
     }
 
 
+def check_identity(identity: Any) -> None:
+    """Refuse what `set_identity` cannot have written, as in a manifest of somebody's.
+
+    Raises:
+        ValueError: Naming the keys whose values are impossible.
+    """
+    if not isinstance(identity, Mapping) or not isinstance(identity.get("plan"), Mapping):
+        raise ValueError("the identity is no object with a plan")
+    plan = identity["plan"]
+    rows, save_size = plan.get("rows"), identity.get("save_size")
+    sound = {
+        "generator": isinstance(identity.get("generator"), str),
+        "configuration": isinstance(identity.get("configuration"), Mapping),
+        "seed": _is_count(identity.get("seed"), least=0),
+        "plan.rows": isinstance(rows, list) and bool(rows) and all(_is_count(row, least=0) for row in rows),
+        "plan.classes_sha256": isinstance(plan.get("classes_sha256"), str),
+        "plan.images_per_class": _is_count(plan.get("images_per_class")),
+        "plan.shard_size": _is_count(plan.get("shard_size")),
+        "save_size": save_size is None or _is_count(save_size),
+        "image_format": identity.get("image_format") in IMAGE_FORMATS,
+        "save_saliency": isinstance(identity.get("save_saliency"), bool),
+        "precision": isinstance(identity.get("precision"), str),
+    }
+    wrong = [name for name, is_sound in sound.items() if not is_sound]
+    if wrong:
+        raise ValueError(f"the identity has impossible values in {', '.join(wrong)}")
+
+
+IMPORTED = "imported"
+"""Key of the configuration of a set that `hieramp import` made from a folder of images."""
+
+
+def made_by(identity: Mapping[str, Any]) -> str:
+    """The command that makes a set of this identity: what its user types again."""
+    return "hieramp import" if IMPORTED in identity["configuration"] else "hieramp predict"
+
+
+def provenance(identity: Mapping[str, Any], entry: ClassEntry, index: int) -> dict[str, Any]:
+    """What the `json` of a sample says.
+
+    Args:
+        identity: The set's.
+        entry: The sample's class.
+        index: Index of the image within its class.
+    """
+    return {
+        **identity["configuration"],
+        "generator": identity["generator"],
+        "key": sample_key(entry.row, index),
+        "cls": entry.cls,
+        "row": entry.row,
+        "wnid": entry.wnid,
+        "name": entry.name,
+        "index": index,
+        "seed": identity["seed"],
+    }
+
+
 def identity_hash(identity: Mapping[str, Any]) -> str:
     """Hex SHA-256 of the identity's canonical JSON."""
     return content_sha256(encode_json(identity))
@@ -92,6 +150,10 @@ def differences(folder: Any, run: Any, key: str = "") -> list[str]:
     if _same_length_lists(folder, run):
         return list(_list_differences(folder, run, key))
     return [] if folder == run else [f"{key}: folder {_short(folder)}, this run {_short(run)}"]
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return type(value) is int and least <= value < 2**63
 
 
 def _list_differences(folder: Sequence[Any], run: Sequence[Any], key: str) -> Iterator[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hieramp_lit.classes import ClassList
-from hieramp_lit.files import write_bytes, write_json, write_text
+from hieramp_lit.files import format_json, write_bytes
+from hieramp_lit.shards import format
 from hieramp_lit.shards.card import dataset_card
 from hieramp_lit.shards.contact_sheet import contact_sheet
 from hieramp_lit.shards.folder import release_claim
@@ -32,15 +33,36 @@ def finish_set(
     """
     manifest = Manifest(identity=identity, shards=tuple(records), versions=package_versions())
     shard_set = ShardSet(path=folder, manifest=manifest, classes=classes)
-    write_json(folder / CLASSES, classes.to_json())
-    write_json(folder / TIMM_INFO, timm_info(records))
-    write_text(folder / CARD, dataset_card(shard_set))
-    picture = io.BytesIO()
-    contact_sheet(shard_set).save(picture, format="PNG")
-    write_bytes(folder / CONTACT_SHEET, picture.getvalue())
+    for name in (CLASSES, TIMM_INFO, CARD, CONTACT_SHEET):
+        write_bytes(folder / name, index_content(shard_set, name))
     manifest.write(folder)
     release_claim(folder)
     return shard_set
+
+
+def index_content(shard_set: ShardSet, name: str) -> bytes:
+    """What a file of the index holds, the manifest apart.
+
+    Args:
+        shard_set: The set; its shards are read for the contact sheet alone.
+        name: One of `INDEX_FILES`.
+
+    Raises:
+        ValueError: For another name.
+        ShardError: If a shard that the contact sheet shows is damaged.
+    """
+    match name:
+        case format.CLASSES:
+            return format_json(shard_set.classes.to_json()).encode()
+        case format.TIMM_INFO:
+            return format_json(timm_info(shard_set.manifest.shards)).encode()
+        case format.CARD:
+            return dataset_card(shard_set).encode()
+        case format.CONTACT_SHEET:
+            picture = io.BytesIO()
+            contact_sheet(shard_set).save(picture, format="PNG")
+            return picture.getvalue()
+    raise ValueError(f"{name!r} is no file of the index that follows from the others.")
 
 
 def timm_info(records: Sequence[ShardRecord]) -> dict[str, Any]:

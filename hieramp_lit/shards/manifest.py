@@ -1,6 +1,5 @@
 """The manifest: what a finished set is, what made it, and which shards it consists of."""
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hieramp_lit.files import write_json
+from hieramp_lit.files import read_json, write_json
 from hieramp_lit.shards.encode import encode_json
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import FORMAT_NAME, FORMAT_VERSION, MANIFEST
-from hieramp_lit.shards.identity import content_sha256, identity_hash
+from hieramp_lit.shards.identity import check_identity, content_sha256, identity_hash
 from hieramp_lit.shards.writer import ShardRecord
 
 PACKAGES = ("hieramp_lit", "torch", "torchvision", "numpy", "pillow", "webdataset")
@@ -73,9 +72,18 @@ class Manifest:
         """Hash of configuration, versions and contents: equal for byte-identical sets only."""
         return content_sha256(encode_json(self.to_json()))
 
+    @property
+    def num_shards(self) -> int:
+        """Number of shards that the plan asks for."""
+        return -(-len(self) // self.shard_size)
+
     def __len__(self) -> int:
         """Number of samples that the plan asks for."""
         return len(self.identity["plan"]["rows"]) * self.images_per_class
+
+    def samples_in(self, shard: int) -> int:
+        """Number of samples that the plan asks for in a shard."""
+        return min(self.shard_size, len(self) - shard * self.shard_size)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `manifest.json`; generator, configuration and plan repeat the identity for readers."""
@@ -108,7 +116,7 @@ class Manifest:
                 "wrote (its `output`); if the run was interrupted, run the same command again and it goes on."
             )
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = read_json(path)
             version = value["format"]
             if version != {"name": FORMAT_NAME, "version": FORMAT_VERSION}:
                 raise ShardError(
@@ -117,7 +125,10 @@ class Manifest:
                 )
             shards = tuple(ShardRecord.from_json(record, str(path)) for record in value["shards"])
             manifest = cls(identity=value["identity"], shards=shards, versions=value["versions"])
-            consistent = manifest.identity_hash == value["identity_hash"] and manifest.to_json() == value
+            consistent = manifest.identity_hash == value["identity_hash"]
+            if consistent:
+                check_identity(manifest.identity)
+                consistent = manifest.to_json() == value
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, ShardError):
                 raise
@@ -126,7 +137,26 @@ class Manifest:
             raise ShardError(
                 f"{path} was edited: its identity does not give its identity_hash. Generate the set again."
             )
+        manifest._check_shards(path)
         return manifest
+
+    def _check_shards(self, path: Path) -> None:
+        """Refuse a list of shards that is not the plan's: readers would miss images without a word."""
+        if len(self.shards) != self.num_shards:
+            raise ShardError(
+                f"{path} lists {len(self.shards)} shards, its plan has {self.num_shards}. Run the set's `hieramp "
+                "predict` again."
+            )
+        expected_hash = self.identity_hash
+        for number, record in enumerate(self.shards):
+            expected = (number, self.samples_in(number), expected_hash)
+            if (record.shard, record.samples, record.identity_hash) != expected:
+                raise ShardError(
+                    f"{path} lists shard {record.shard} with {record.samples} samples of the configuration "
+                    f"{record.identity_hash[:12]}… where the plan has shard {number} with {expected[1]} of "
+                    f"{expected_hash[:12]}…. Delete {record.file} with its .json and the {MANIFEST}, and run the "
+                    "set's `hieramp predict` again."
+                )
 
 
 def package_versions() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Reading a finished shard set: samples one by one, any sample by position, and a check of every byte."""
 
-import json
-import tarfile
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hieramp_lit.classes import ClassList
-from hieramp_lit.files import sha256
-from hieramp_lit.shards.encode import decode_array, decode_image
+from hieramp_lit.files import parse_json, sha256
+from hieramp_lit.shards.decode import decode_array, decode_image
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLASSES, CLS, IMAGE_FORMATS, JSON, SALIENCY, TOKENS, parse_key, shard_name
+from hieramp_lit.shards.identity import classes_sha256
 from hieramp_lit.shards.manifest import Manifest
+from hieramp_lit.shards.tar_file import tar_members
 from hieramp_lit.shards.writer import ShardRecord
+
+_CLS = re.compile(rb"\d{1,9}")
 
 
 class ShardSample(NamedTuple):
@@ -63,7 +66,8 @@ class ShardSet:
         """Open a set; reads manifest and class list, no shard.
 
         Raises:
-            ShardError: If the folder is not a finished set of this format version, or its class list is unreadable.
+            ShardError: If the folder is not a finished set of this format version, or its class list is unreadable or
+                not the one that it was made with.
         """
         folder = Path(path).expanduser()
         manifest = Manifest.read(folder)
@@ -74,6 +78,11 @@ class ShardSet:
                 f"{folder / CLASSES} cannot be read ({error}). Delete {CLASSES} and run the set's `hieramp predict` "
                 "again: it writes the index anew."
             ) from error
+        if classes_sha256(classes) != manifest.identity["plan"]["classes_sha256"]:
+            raise ShardError(
+                f"{folder / CLASSES}: not the class list that the set was made with, so labels would be wrong. Delete "
+                f"{CLASSES} and run the set's `hieramp predict` again: it writes the index anew."
+            )
         return cls(path=folder, manifest=manifest, classes=classes)
 
     def __len__(self) -> int:
@@ -109,26 +118,26 @@ class ShardSet:
     def take(self, positions: Iterable[int]) -> Iterator[ShardSample]:
         """Samples at these positions of the plan, in ascending order, without decoding the others.
 
+        The shards that hold them are compared with the manifest first, as for `read`.
+
         Args:
             positions: ``cls * images_per_class + index`` of each wanted sample.
 
         Raises:
-            ShardError: If a shard is missing, damaged, or too short.
+            ShardError: If a shard is missing or damaged, or the set has no such position.
         """
-        size = self.manifest.shard_size
+        size, records = self.manifest.shard_size, self.manifest.shards
         wanted: dict[int, set[int]] = {}
         for position in positions:
             wanted.setdefault(position // size, set()).add(position % size)
         for shard, places in sorted(wanted.items()):
-            found = 0
-            for place, (key, fields) in enumerate(read_shard(self.path / shard_name(shard))):
+            if not 0 <= shard < len(records) or max(places) >= records[shard].samples:
+                raise ShardError(f"{self.path}: {shard_name(shard)} has no sample {max(places)}; the set ends before.")
+            for place, (key, fields) in enumerate(self.read(records[shard])):
                 if place in places:
-                    found += 1
                     yield decode_sample(key, fields, shard_name(shard))
-                if found == len(places):
+                if place == max(places):
                     break
-            if found < len(places):
-                raise ShardError(f"{self.path / shard_name(shard)}: has no sample {max(places)}. {_REMAKE}")
 
     def verify(self) -> None:
         """Check every file and every sample against manifest, sidecars and plan.
@@ -136,9 +145,9 @@ class ShardSet:
         Raises:
             ShardError: Naming every fault with file, key and remedy.
         """
-        from hieramp_lit.shards.verify import faults  # here: the checks are written on top of this class
+        from hieramp_lit.shards.verify import find_faults  # here: the checks are written on top of this class
 
-        found = list(faults(self))
+        found = [str(fault) for fault in find_faults(self.path)]
         if found:
             raise ShardError(f"{self.path}: {len(found)} fault(s).\n  " + "\n  ".join(found))
 
@@ -147,37 +156,42 @@ def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Samples of one shard as (key, field name → bytes), in the order of the file.
 
     Raises:
-        ShardError: If the file is missing, cut short or no tar file.
+        ShardError: If the file is missing, cut short or no tar file of samples.
     """
     if not path.is_file():
         raise ShardError(f"{path}: the shard is missing. {_REMAKE}")
+    key, fields, earlier = "", dict[str, bytes](), set[str]()
     try:
-        with tarfile.open(path, "r:") as tar:
-            key, fields = "", dict[str, bytes]()
-            for member in tar:
-                member_key, _, field = member.name.partition(".")
-                if member_key != key and fields:
-                    yield key, fields
-                    fields = {}
-                key = member_key
-                content = tar.extractfile(member)
-                if content is None or field in fields:
-                    raise ShardError(f"{path}: {member.name} is no plain file or comes twice. {_REMAKE}")
-                fields[field] = content.read()
-            if fields:
+        for name, content in tar_members(path):
+            member_key, _, field = name.partition(".")
+            if member_key != key and fields:
                 yield key, fields
-    except (tarfile.TarError, EOFError) as error:
-        raise ShardError(f"{path}: the tar file is cut short or damaged ({error}). {_REMAKE}") from error
+                earlier.add(key)
+                fields = {}
+            key = member_key
+            if field in fields or key in earlier:
+                raise ShardError(f"{name} comes twice")
+            fields[field] = content
+    except ShardError as error:
+        raise ShardError(f"{path}: {error}. {_REMAKE}") from error
+    if fields:
+        yield key, fields
 
 
-def file_fault(path: Path, record: ShardRecord) -> str | None:
-    """What tells a shard's file from the one that was written; None if nothing does. Reads every byte."""
+def file_fault(path: Path, record: ShardRecord, contents: bool = True) -> str | None:
+    """What tells a shard's file from the one that was written; None if nothing does.
+
+    Args:
+        path: The file.
+        record: What was written.
+        contents: Read every byte; otherwise compare the size alone.
+    """
     if not path.is_file():
         return "the shard is missing"
     size = path.stat().st_size
     if size != record.bytes:
         return f"{size} bytes, the manifest says {record.bytes}"
-    if sha256(path) != record.sha256:
+    if contents and sha256(path) != record.sha256:
         return f"sha256 differs from the manifest's {record.sha256[:12]}…, so bytes were changed"
     return None
 
@@ -193,26 +207,35 @@ def decode_sample(key: str, fields: dict[str, bytes], file: str) -> ShardSample:
     Raises:
         ShardError: Naming file, key and field.
     """
+    try:
+        return _decode(key, fields)
+    except ValueError as error:
+        raise ShardError(f"{file}: {error}. {_REMAKE}") from error
+
+
+def _decode(key: str, fields: dict[str, bytes]) -> ShardSample:
     formats = [name for name in IMAGE_FORMATS if name in fields]
     if len(formats) != 1 or CLS not in fields or JSON not in fields:
-        raise ShardError(
-            f"{file}: sample {key} has the fields {sorted(fields)}; needed: one of {', '.join(IMAGE_FORMATS)}, "
-            f"{CLS} and {JSON}. {_REMAKE}"
+        raise ValueError(
+            f"sample {key} has the fields {sorted(fields)}; needed: one of {', '.join(IMAGE_FORMATS)}, {CLS} and {JSON}"
         )
     try:
         row, index = parse_key(key)
+        info = parse_json(fields[JSON])
+        if not isinstance(info, dict) or _CLS.fullmatch(fields[CLS]) is None:
+            raise ValueError(f"{CLS} is {fields[CLS][:20]!r} and {JSON} a {type(info).__name__}")
         return ShardSample(
             key=key,
             row=row,
             cls=int(fields[CLS]),
             image_index=index,
-            image=decode_image(fields[formats[0]]),
-            info=json.loads(fields[JSON]),
-            tokens=decode_array(fields[TOKENS]) if TOKENS in fields else None,
-            saliency=decode_array(fields[SALIENCY]) if SALIENCY in fields else None,
+            image=decode_image(fields[formats[0]], formats),
+            info=info,
+            tokens=decode_array(fields[TOKENS], np.uint16, 1) if TOKENS in fields else None,
+            saliency=decode_array(fields[SALIENCY], np.float16, 3) if SALIENCY in fields else None,
         )
     except ValueError as error:
-        raise ShardError(f"{file}: sample {key} cannot be decoded ({error}). {_REMAKE}") from error
+        raise ValueError(f"sample {key} cannot be decoded ({error})") from error
 
 
 _REMAKE = "Delete the shard's .json and run the set's `hieramp predict` again: it makes this shard anew."

@@ -1,4 +1,3 @@
-import io
 import json
 
 import numpy as np
@@ -7,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hieramp_lit.shards.encode import decode_array, decode_image, encode_array, encode_image, encode_sample, resize
+from hieramp_lit.shards.decode import decode_array, decode_image
+from hieramp_lit.shards.encode import encode_array, encode_image, encode_sample, resize
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -62,7 +62,8 @@ def test_sample_has_the_fields_of_the_format() -> None:
     assert json.loads(fields["json"]) == {"a": "ä", "b": 1}
     assert fields["json"].index(b'"a"') < fields["json"].index(b'"b"')
     assert decode_image(fields["png"]).shape == (4, 4, 3)
-    tokens, saliency = decode_array(fields["tokens.npy"]), decode_array(fields["saliency.npy"])
+    tokens = decode_array(fields["tokens.npy"], np.uint16, 1)
+    saliency = decode_array(fields["saliency.npy"], np.float16, 3)
     assert (tokens.dtype, tokens.tolist()) == (np.uint16, [0, 65535])
     assert (saliency.dtype, saliency.shape) == (np.float16, (2, 3, 3))
 
@@ -78,11 +79,7 @@ def test_no_nan_in_json() -> None:
         encode_sample(noise(8, 8, 3), 0, {"cfg": float("nan")})
 
 
-def test_no_pickle_either_way() -> None:
+def test_no_pickle() -> None:
     objects = np.array([{"a": 1}], dtype=object)
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
         encode_array(objects)
-    buffer = io.BytesIO()
-    np.save(buffer, objects, allow_pickle=True)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        decode_array(buffer.getvalue())

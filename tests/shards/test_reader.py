@@ -67,9 +67,9 @@ def test_take_gives_the_same_samples_in_ascending_order(finished: Path) -> None:
 
 def test_take_beyond_the_end_is_an_error(finished: Path) -> None:
     shards = ShardSet.open(finished)
-    with pytest.raises(ShardError, match=r"train-000003\.tar: has no sample 3"):
+    with pytest.raises(ShardError, match=r"train-000003\.tar has no sample 3"):
         list(shards.take([21]))
-    with pytest.raises(ShardError, match=r"train-000004\.tar: the shard is missing"):
+    with pytest.raises(ShardError, match=r"train-000004\.tar has no sample 0"):
         list(shards.take([24]))
 
 
@@ -111,8 +111,12 @@ def test_a_manifest_that_lists_other_numbers_is_an_error(copy: Path) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["shards"][3]["samples"] -= 1
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ShardError, match=r"train-000003\.tar: 2 samples, the manifest says 1"):
-        list(ShardSet.open(copy))
+    with pytest.raises(ShardError, match="lists shard 3 with 1 samples .* where the plan has shard 3 with 2"):
+        ShardSet.open(copy)
+    del manifest["shards"][3]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ShardError, match="lists 3 shards, its plan has 4"):
+        ShardSet.open(copy)
 
 
 def test_unreadable_class_list_is_named(copy: Path) -> None:

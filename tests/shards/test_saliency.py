@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from hieramp_lit.shards.encode import decode_array, encode_sample
+from hieramp_lit.shards.decode import decode_array
+from hieramp_lit.shards.encode import encode_sample
 from hieramp_lit.shards.format import SALIENCY
 from hieramp_lit.shards.saliency import stack_saliency
 
@@ -34,7 +35,7 @@ def test_nan_is_stored_and_read_again() -> None:
     image = np.zeros((4, 4, 3), np.uint8)
     fields = [encode_sample(image, 0, {}, saliency=stacked) for _ in range(2)]
     assert fields[0] == fields[1]
-    assert np.array_equal(decode_array(fields[0][SALIENCY]), stacked, equal_nan=True)
+    assert np.array_equal(decode_array(fields[0][SALIENCY], np.float16, 3), stacked, equal_nan=True)
 
 
 def test_rows_stay_with_their_images() -> None:

@@ -58,12 +58,15 @@ FILE_DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     ),
     (lambda folder: (folder / TAR).unlink(), rf"{TAR}: the shard is missing"),
     (lambda folder: (folder / "train-000001.json").unlink(), r"train-000001\.json: the sidecar is missing"),
-    (lambda folder: (folder / "train-000001.json").write_text("{}"), r"train-000001\.json.* is no sidecar"),
+    (lambda folder: (folder / "train-000001.json").write_text("{}"), r"train-000001\.json: .*expected the fields"),
     (
         lambda folder: shutil.copy(folder / "train-000000.json", folder / "train-000001.json"),
         r"train-000001\.json: does not say what the manifest says",
     ),
-    (lambda folder: shutil.copy(folder / TAR, folder / "train-000009.tar"), r"train-000009\.tar: not in the manifest"),
+    (
+        lambda folder: shutil.copy(folder / TAR, folder / "train-000009.tar"),
+        r"train-000009\.tar: the plan has no such shard",
+    ),
     (lambda folder: (folder / "_info.json").unlink(), r"_info\.json: missing"),
     (lambda folder: (folder / "contact_sheet.png").unlink(), r"contact_sheet\.png: missing"),
 ]
@@ -78,9 +81,9 @@ def test_damaged_files_are_named(copy: Path, damage: Callable[[Path], object], m
 
 
 SAMPLE_DAMAGE: list[tuple[Callable[[list[tuple[str, Fields]]], list[tuple[str, Fields]]], str]] = [
-    (swap_labels, r"sample r00003_00000 has cls 5, its class row 3 is cls 3"),
+    (swap_labels, r"sample r00003_00000 has cls 5, which is not the class of row 3"),
     (other_seed, r"sample r00004_00000: its json disagrees with the set in seed"),
-    (lambda s: s[:-1], r"5 samples, manifest 5, plan 6"),
+    (lambda s: s[:-1], r"5 samples .* where the plan has shard 1 with 6"),
     (lambda s: [s[1], s[0], *s[2:]], r"key r00003_00001 where the plan has r00003_00000"),
     (lambda s: [("x", s[0][1]), *s[1:]], r"key x where the plan has r00003_00000"),
     (lambda s: with_field(s, 1, png=s[1][1]["png"][:80]), r"sample r00003_00001 cannot be decoded"),

@@ -1,10 +1,14 @@
 """Weights in, weights out: every container our field uses, loaded strictly and without pickle.
 
-Containers understood: safetensors; a plain state dict (`.pth`); Lightning checkpoints (``state_dict``); the
-``{"model": …}`` files of RDED's teachers; ``{"trainer": {"var_wo_ddp": …}}`` of the VAR and HIERAMP training scripts.
+Containers understood: safetensors; a plain state dict (`.pth`); Lightning checkpoints (``state_dict``), also in many
+files as FSDP writes them (`sharded_checkpoint`); the ``{"model": …}`` files of RDED's teachers; ``{"trainer":
+{"var_wo_ddp": …, "vae_local": …}}`` of the VAR and HIERAMP training scripts. What wrapped a network in training (DDP,
+torch.compile, FSDP, activation checkpointing) is taken out of its names.
 """
 
+import hashlib
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,15 +18,18 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from hieramp_lit.files import atomic_write
+from hieramp_lit.files import atomic_write, sha256
 from hieramp_lit.hub import HUB_SCHEME, download
 
 ASSET_SCHEME = "asset://"
 CONTAINER_KEYS = ("state_dict", "model", "var_wo_ddp", "var", "trainer")
+SHARDED_METADATA = ".metadata"
+_INNER = "_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module"
+_WRAPPERS = re.compile(rf"^((module|{_INNER})\.)+|(?<=\.)({_INNER})\.")
 
 
 def resolve(checkpoint: str, *, key: str = "checkpoint") -> Path:
-    """Turn a checkpoint argument into the path of an existing file.
+    """Turn a checkpoint argument into the path of an existing file, or of the folder of a sharded checkpoint.
 
     Args:
         checkpoint: A path, ``asset://NAME`` for weights that ship with the package, or ``hf://OWNER/REPOSITORY/FILE``
@@ -44,28 +51,51 @@ def resolve(checkpoint: str, *, key: str = "checkpoint") -> Path:
             raise FileNotFoundError(f"{key}={checkpoint!r}: no such asset. Shipped: {', '.join(shipped) or 'none'}.")
         return path
     path = Path(checkpoint).expanduser()
-    if not path.is_file():
+    if not path.is_file() and not is_sharded(path):
+        found = "a folder that is no sharded checkpoint (it has no .metadata)" if path.is_dir() else "no such file"
         raise FileNotFoundError(
-            f"{key}={checkpoint!r}: no such file (looked in {path.absolute().parent}). "
+            f"{key}={checkpoint!r}: {found} (looked in {path.absolute().parent}). "
             "Give the path of a .pth, .ckpt or .safetensors file."
         )
     return path
 
 
-def read_tensors(path: Path, *, prefixes: Sequence[str] = ("",), key: str = "checkpoint") -> dict[str, Tensor]:
+def is_sharded(path: Path) -> bool:
+    """Whether a path is the folder of a checkpoint in many files."""
+    return (path / SHARDED_METADATA).is_file()
+
+
+def weights_sha256(path: Path) -> str:
+    """Hex SHA-256 of a weight file; of a sharded checkpoint, over its files' names and hashes in sorted order."""
+    if not is_sharded(path):
+        return sha256(path)
+    files = [path / SHARDED_METADATA, *sorted(path.glob("*.distcp"))]
+    lines = [f"{sha256(file)}  {file.name}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def read_tensors(
+    path: Path, *, prefixes: Sequence[str] = ("",), key: str = "checkpoint", part: str = "var_wo_ddp"
+) -> dict[str, Tensor]:
     """Read a state dict from any container, on the CPU.
 
     Args:
-        path: File to read.
+        path: File, or folder of a sharded checkpoint, to read.
         prefixes: The first prefix that some name has wins; only names with it are kept, and it is cut off. So
             ``("var.", "")`` takes the VAR out of a task's checkpoint and a bare VAR file alike.
         key: Configuration key to name in errors.
+        part: Which network to take out of a container of several, e.g. ``vae_local``.
 
     Raises:
         ValueError: If the file is damaged, needs pickle, or holds no tensors.
     """
+    content: Any
     try:
-        if path.suffix == ".safetensors":
+        if is_sharded(path):
+            from hieramp_lit.sharded_checkpoint import read_sharded  # here: importing it takes most of a second
+
+            content = read_sharded(path)
+        elif path.suffix == ".safetensors":
             content = dict(safetensors.torch.load_file(path))
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -75,7 +105,12 @@ def read_tensors(path: Path, *, prefixes: Sequence[str] = ("",), key: str = "che
             "The file is damaged, cut short, or holds pickled Python objects, which we refuse to run. Download it "
             "again or save it as a plain state dict or safetensors."
         ) from error
-    tensors = _unwrap(content)
+    wrapped = _unwrap(content, part)
+    tensors = {_WRAPPERS.sub("", name): tensor for name, tensor in wrapped.items()}
+    if len(tensors) < len(wrapped):
+        raise ValueError(
+            f"{key}: {path} holds some weights twice, wrapped (module., _orig_mod.) and plain. Save one network alone."
+        )
     if not tensors:
         found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(
@@ -187,14 +222,14 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
             raise ValueError(f"Cannot tell the format from {path.name!r}: end it in .safetensors, .pth or .pt.")
 
 
-def _unwrap(content: object) -> dict[str, Tensor]:
+def _unwrap(content: object, part: str) -> dict[str, Tensor]:
     if not isinstance(content, Mapping):
         return {}
-    for name in CONTAINER_KEYS:
+    for name in ("state_dict", "model", part, *CONTAINER_KEYS):
         inner = content.get(name)
         if isinstance(inner, Mapping):
-            return _unwrap(inner)
-    return {str(name).removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
+            return _unwrap(inner, part)
+    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
 
 
 def _some(title: str, names: Sequence[str], most: int = 12) -> str:

@@ -20,6 +20,7 @@ LEVELS = {
         "imagenet",
         "classes",
         "checkpoints",
+        "sharded_checkpoint",
         "optimization",
         "transfer",
         "var",
@@ -31,7 +32,7 @@ LEVELS = {
     },
     1: {"generate", "data", "metrics", "analysis", "report"},
     2: {"callbacks", "tasks"},
-    3: {"bench", "commands", "cli", "lightning_cli", "__main__", "__init__"},
+    3: {"bench", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }
 LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}
 # The batches are NamedTuples, words that all levels share.

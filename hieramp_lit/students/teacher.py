@@ -7,8 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
-from hieramp_lit.files import sha256
+from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve, weights_sha256
 from hieramp_lit.students.create import create_student
 from hieramp_lit.students.norm import Norm
 
@@ -96,7 +95,7 @@ class Teacher:
             path = resolve(self.checkpoint, key=f"{key}.checkpoint")
             tensors = read_tensors(path, prefixes=PREFIXES, key=f"{key}.checkpoint")
             load_strictly(network, tensors, source=str(path), key=f"{key}.checkpoint", hint=self._hint(tensors))
-            digest = sha256(path)
+            digest = weights_sha256(path)
         if self.rows is not None:
             network = RowSelection(network, self.rows)
         return LoadedTeacher(network.eval().requires_grad_(False), digest)

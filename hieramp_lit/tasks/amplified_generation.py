@@ -6,9 +6,8 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.amplify import Amplification
-from hieramp_lit.checkpoints import resolve
+from hieramp_lit.checkpoints import resolve, weights_sha256
 from hieramp_lit.data.batches import PlanBatch
-from hieramp_lit.files import sha256
 from hieramp_lit.generate.base import Generated
 from hieramp_lit.generate.execution import Compile, check_compile
 from hieramp_lit.generate.var import VARGenerator
@@ -68,7 +67,7 @@ class AmplifiedGeneration(Generation):
             var=var,
             sampling=sampling,
             amplification=amplification,
-            weights={"var": sha256(resolve(checkpoint, key="model.checkpoint")), "vqvae": tokenizer.sha256()},
+            weights={"var": weights_sha256(resolve(checkpoint, key="model.checkpoint")), "vqvae": tokenizer.sha256()},
             decode_batch_size=decode_batch_size,
         )
         super().__init__(generator, output, save_size, image_format, save_saliency)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve
-from hieramp_lit.files import sha256
+from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve, weights_sha256
 from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
 from hieramp_lit.var.label_rows import EMBEDDING, LabelRows, with_label_rows
 from hieramp_lit.var.quantizer import MultiScaleQuantizer
@@ -41,8 +40,8 @@ class Tokenizer:
         return load_quantizer(self.checkpoint, scales, key=TOKENIZER_KEY).requires_grad_(False).eval()
 
     def sha256(self) -> str:
-        """Hex SHA-256 of the file."""
-        return sha256(resolve(self.checkpoint, key=TOKENIZER_KEY))
+        """Hex SHA-256 of the weights, see `checkpoints.weights_sha256`."""
+        return weights_sha256(resolve(self.checkpoint, key=TOKENIZER_KEY))
 
 
 def read_var_tensors(checkpoint: str, *, key: str = "checkpoint") -> dict[str, Tensor]:
@@ -188,7 +187,7 @@ def published_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _read_tokenizer_tensors(checkpoint: str, key: str) -> dict[str, Tensor]:
     path = resolve(checkpoint, key=key)
-    tensors = read_tensors(path, prefixes=("vqvae.", ""), key=key)
+    tensors = read_tensors(path, prefixes=("vqvae.", ""), key=key, part="vae_local")
     if f"{QUANTIZER}embedding.weight" not in tensors:
         other = "a VAR" if "class_emb.weight" in tensors else "something else"
         raise ValueError(f"{key}: {path} is not a tokenizer (VQ-VAE) but {other}; first names: {list(tensors)[:4]}.")

@@ -121,6 +121,7 @@ class StudentResults(Callback):
             },
             "set": {
                 **described,
+                "class_list": data.classes.to_json() if hasattr(data, "classes") else None,
                 "manifest_sha256": [] if manifest is None else [manifest],
                 "generate_seeds": [] if seed is None else [seed],
             },

@@ -7,6 +7,7 @@ from lightning.pytorch.loggers import CSVLogger
 from safetensors import safe_open
 
 from hieramp_lit.callbacks.student_results import sha256_of_images
+from hieramp_lit.classes import ClassList, load_classes
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.files import sha256
 from hieramp_lit.metrics.accuracy import Accuracies, Evaluation
@@ -36,6 +37,7 @@ def test_the_result_tells_everything_about_the_run(digits_set, tmp_path):
     }  # fmt: skip
     manifest = ShardSet.open(digits_set).manifest
     assert len(result["set"].pop("configuration_sha256")) == 64
+    assert ClassList.from_json(result["set"].pop("class_list")) == ShardSet.open(digits_set).classes
     assert result["set"] == {
         "name": "digits", "manifest_sha256": [manifest.hash], "generator": "random_real", "images_per_class": 2,
         "classes": 10, "images": 20, "generate_seeds": [7],
@@ -119,6 +121,7 @@ def test_a_teacher_trained_on_real_images_has_a_result_too(tmp_path):
     assert result["set"]["images"] == 1347
     assert result["set"]["generator"] is None
     assert "full data set" in result["set"]["absent"]
+    assert ClassList.from_json(result["set"]["class_list"]) == load_classes("digits")
 
 
 def test_it_stands_in_the_loggers_folder_by_default(digits_set, tmp_path):

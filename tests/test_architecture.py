@@ -31,14 +31,14 @@ LEVELS = {
         "assets",
     },
     1: {"generate", "data", "metrics", "analysis", "report"},
-    2: {"callbacks", "tasks"},
+    2: {"callbacks", "tasks", "trainer"},
     3: {"bench", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }
 LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}
 # The batches are NamedTuples, words that all levels share.
 SHARED_WORDS = {"hieramp_lit.data.batches"}
 # Data modules are Lightning's; nothing else below tasks knows it. Metrics are torchmetrics objects.
-MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "bench", "commands", "cli", "lightning_cli"}
+MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "trainer", "bench", "commands", "cli", "lightning_cli"}
 LONGEST = 350
 
 

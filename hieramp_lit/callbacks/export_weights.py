@@ -5,6 +5,8 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.fsdp import FSDPModule
 
 from hieramp_lit import __version__
 from hieramp_lit.checkpoints import save
@@ -48,10 +50,14 @@ class ExportWeights(Callback):
             raise ValueError(f"ExportWeights.part={self.part!r}: {type(pl_module).__name__} has no such network.")
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file, once for all ranks."""
+        """Write the file, once for all ranks; those of a sharded network first put it together."""
+        network: nn.Module = getattr(pl_module, self.part)
+        if isinstance(network, FSDPModule):
+            tensors = get_model_state_dict(network, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+        else:
+            tensors = network.state_dict()
         if not trainer.is_global_zero:
             return
-        network: nn.Module = getattr(pl_module, self.part)
         metadata = {"producer": f"hieramp_lit {__version__}", "steps": str(trainer.global_step)}
-        save(self.path, published_tensors(network.state_dict()), metadata)
+        save(self.path, published_tensors(tensors), metadata)
         rank_zero_info(f"Weights written to {self.path}")

@@ -28,9 +28,7 @@ from hieramp_lit.tasks.global_batch import accumulate_to, lin0_schedule, peak_le
 from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.transfer import sent
 from hieramp_lit.var import LabelRows, Tokenizer, VARArchitecture, check_pair, load_into
-
-FROZEN = "tokenizer."
-"""First part of the names of the tokenizer's weights; they stay out of this task's checkpoints."""
+from hieramp_lit.var.sharding import shard
 
 
 class ClassTokenTuning(LightningModule):
@@ -180,6 +178,11 @@ class ClassTokenTuning(LightningModule):
         else:
             self.tokenizer.load_encoder()
 
+    def configure_model(self) -> None:
+        """Share the network out over the devices, where the trainer's strategy is `ShardedStrategy`."""
+        if self.device_mesh is not None:
+            shard(self.var, self.device_mesh["data_parallel"])
+
     def configure_optimizers(self) -> Any:
         """AdamW with weight decay on matrices only, and the schedule.
 
@@ -286,27 +289,24 @@ class ClassTokenTuning(LightningModule):
         self.log_dict(self.val_metrics.pop("val"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave the frozen tokenizer out; keep the place in the random streams and which tokenizer it was."""
-        weights = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: value for name, value in weights.items() if not name.startswith(FROZEN)}
+        """Keep the place in the random streams, and which tokenizer it was."""
         checkpoint["images_seen"] = self.images_seen
         checkpoint["tokenizer_sha256"] = self.tokenizer.sha256
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put our own tokenizer back in its place, so that loading stays strict.
+        """Go on at the place of the checkpoint.
 
         Raises:
             ValueError: If the checkpoint is of another task, or was trained on the tokens of another tokenizer.
         """
-        check_network(checkpoint, "var")
+        if "state_dict" in checkpoint:  # a sharded one has been loaded by now
+            check_network(checkpoint, "var")
         theirs = checkpoint.get("tokenizer_sha256")
         if theirs != self.tokenizer.sha256:
             raise ValueError(
                 f"model.tokenizer.checkpoint has SHA-256 {self.tokenizer.sha256}, the checkpoint to resume was trained "
                 f"on the tokens of {theirs}. Give that tokenizer, or start from the weights with `model.checkpoint`."
             )
-        own = {f"{FROZEN}{name}": value for name, value in self.tokenizer.state_dict().items()}
-        checkpoint["state_dict"] = {**checkpoint["state_dict"], **own}
         self.images_seen = int(checkpoint["images_seen"])
         if isinstance(self._fed_by, SampledDataModule):
             self._fed_by.take_over_place(checkpoint)

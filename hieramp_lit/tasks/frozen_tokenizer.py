@@ -3,6 +3,8 @@
 Legend: ``B`` batch · ``L`` tokens of all scales · ``l₀`` tokens of the first scale · ``c`` latent channels.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,8 @@ from hieramp_lit.var import VQVAE, Scales, Tokenizer
 class FrozenTokenizer(nn.Module):
     """Codebook and φ convolutions, which make the teacher-forcing input; with images also the encoder.
 
-    Everything computes in float32 under any autocast: bfloat16 would choose other tokens.
+    Everything computes in float32 under any autocast: bfloat16 would choose other tokens. The weights have a file of
+    their own: they stay out of the task's checkpoints, and loading one leaves them as they are.
 
     Args:
         tokenizer: Where the weights are.
@@ -31,6 +34,8 @@ class FrozenTokenizer(nn.Module):
         self.sha256 = tokenizer.sha256()
         self.quantizer = tokenizer.load_quantizer(scales)
         self.vqvae: VQVAE | None = None
+        self.register_state_dict_post_hook(_leave_out)
+        self.register_load_state_dict_pre_hook(_put_back)
 
     def load_encoder(self) -> VQVAE:
         """Get ready for images, and return the whole tokenizer; harmless when called twice."""
@@ -77,3 +82,14 @@ class FrozenTokenizer(nn.Module):
         with torch.autocast(tokens_BL.device.type, enabled=False):
             input_BLc: Tensor = self.quantizer.teacher_input(tokens_BL)
             return input_BLc
+
+
+def _leave_out(tokenizer: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]
+
+
+def _put_back(tokenizer: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    """Loading is strict: what the checkpoint lacks on purpose is what is here already."""
+    for name, child in tokenizer.named_children():
+        child.state_dict(destination=state, prefix=f"{prefix}{name}.")

@@ -75,9 +75,7 @@ class Ranks:
 
     def results(self) -> list[Any]:
         """What the functions returned."""
-        return [
-            pickle.loads((self.folder / f"rank-{rank}.result").read_bytes()) for rank in range(len(self.processes))
-        ]
+        return [pickle.loads((self.folder / f"rank-{rank}.result").read_bytes()) for rank in range(len(self.processes))]
 
 
 def on_ranks(folder: Path, target: Callable[..., Any], *arguments: object, count: int = 2) -> list[Any]:

@@ -1,10 +1,16 @@
 """A small fit whose steps do not depend on how their images are split, in whichever process it is called."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
+from hieramp_lit.tasks import ClassTokenTuning
+from hieramp_lit.trainer import ShardedStrategy
 from hieramp_lit.var import Tokenizer
 from tests.tasks.tuning import NoiseDataModule, architecture, trainer, tuning, weights
 
@@ -27,26 +33,56 @@ class EpochLosses(Callback):
         self.losses: list[dict[str, float]] = []
         self.rates: list[float] = []
 
-    def on_train_batch_end(self, trainer, *_):
-        if len(self.rates) < trainer.global_step:
-            self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+    def on_train_start(self, trainer, *_):
+        self._steps = trainer.global_step
 
-    def on_train_epoch_end(self, trainer, *_):
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step > self._steps:
+            self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+        self._steps = trainer.global_step
+
+    def on_train_epoch_start(self, trainer, *_):
+        if trainer.current_epoch > 0:
+            self.on_train_end(trainer)
+
+    def on_train_end(self, trainer, *_):  # the task logs an epoch after callbacks have heard of its end
         self.losses.append({k: v.item() for k, v in trainer.callback_metrics.items() if k.startswith("train_epoch/")})
 
 
-def fit(tokenizer: Tokenizer, batch_size: int, devices: int = 1, strategy: object = "auto", **changes: object) -> Fit:
+def fit(
+    tokenizer: Tokenizer,
+    batch_size: int,
+    devices: int = 1,
+    strategy: object = "auto",
+    callbacks: Sequence[Callback] = (),
+    resume: Path | None = None,
+    **changes: object,
+) -> Fit:
     """Two epochs of 22 images, eight a step: two whole steps each."""
     defaults = {"label_dropout": 0.5, "learning_rate": None, "base_learning_rate": 0.32, "global_batch": GLOBAL_BATCH}
     var = architecture(drop_path_rate=changes.pop("drop_path_rate", 0.0))
     task = tuning(tokenizer, **{**defaults, "var": var, **changes})
     seen = EpochLosses()
-    run = trainer(seen, max_epochs=2, devices=devices, strategy=strategy, gradient_clip_val=2.0)
-    run.fit(task, NoiseDataModule(batch_size))
-    return Fit(weights(task), seen.losses, seen.rates, run.accumulate_grad_batches)
+    run = trainer(seen, *callbacks, max_epochs=2, devices=devices, strategy=strategy, gradient_clip_val=2.0)
+    run.fit(task, NoiseDataModule(batch_size), ckpt_path=resume)
+    return Fit(_whole(task), seen.losses, seen.rates, run.accumulate_grad_batches)
+
+
+def _whole(task: ClassTokenTuning) -> dict[str, Tensor]:
+    state = weights(task)
+    return {name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in state.items()}
 
 
 def fits(tokenizer: Tokenizer) -> tuple[Fit, Fit]:
     """On two ranks: without drop-path, and with it."""
     plain = fit(tokenizer, 2, devices=2, strategy="ddp")
     return plain, fit(tokenizer, 4, devices=2, strategy="ddp", drop_path_rate=0.4)
+
+
+def sharded_fits(tokenizer: Tokenizer, folder: Path) -> dict[str, Fit]:
+    """On two ranks: a whole fit with a checkpoint after each step, and what follows its third."""
+    storing = ModelCheckpoint(folder, every_n_train_steps=1, save_top_k=-1, filename="{step}", save_last=True)
+    export = str(folder / "export.safetensors")
+    whole = fit(tokenizer, 2, strategy=ShardedStrategy(), callbacks=[storing], devices=2, export=export)
+    resumed = fit(tokenizer, 2, strategy=ShardedStrategy(), resume=folder / "step=3.ckpt", devices=2)
+    return {"whole": whole, "resumed": resumed}

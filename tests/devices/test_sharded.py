@@ -1,0 +1,55 @@
+"""A network shared out over two ranks takes the steps of one; its checkpoints resume, and load everywhere."""
+
+import pytest
+import torch
+
+from hieramp_lit.checkpoints import read_tensors
+from hieramp_lit.var import load_var
+from tests.devices.ranks import on_ranks
+from tests.devices.test_tuning_on_ranks import assert_close
+from tests.devices.tunings import Fit, fit, sharded_fits
+from tests.tasks.tuning import same, tuning, weights, write_tokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("sharded")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder):
+    return write_tokenizer(folder / "tokenizer.safetensors")
+
+
+@pytest.fixture(scope="module")
+def results(folder, tokenizer) -> dict[str, Fit]:
+    return on_ranks(folder / "ranks", sharded_fits, tokenizer, folder)[0]
+
+
+def test_it_takes_the_steps_of_one_process(tokenizer, results):
+    assert_close(fit(tokenizer, 8), results["whole"])
+
+
+def test_it_resumes_to_the_same_bits(results):
+    whole, resumed = results["whole"], results["resumed"]
+    assert resumed.rates == whole.rates[3:]
+    assert resumed.losses[-1].keys() == whole.losses[-1].keys() != set()
+    assert same(resumed.weights, whole.weights)
+
+
+def test_its_checkpoints_are_folders_that_every_loader_reads(folder, tokenizer, results):
+    last = folder / "last.ckpt"
+    assert last.is_dir()
+    assert {name.split(".")[0] for name in read_tensors(last)} == {"var"}  # and no tokenizer
+    assert same(load_var(str(last)).state_dict(), results["whole"].weights)
+    assert same(weights(tuning(tokenizer, checkpoint=str(last))), results["whole"].weights)
+    assert not same(load_var(str(folder / "step=2.ckpt")).state_dict(), results["whole"].weights)
+    assert not list(folder.glob(".*"))  # nothing is left of writing aside
+
+
+def test_its_export_is_the_whole_network(folder, results):
+    exported = load_var(str(folder / "export.safetensors")).state_dict()
+    assert same(exported, results["whole"].weights)
+    assert all(isinstance(value, torch.Tensor) for value in exported.values())

@@ -141,6 +141,23 @@ def build(args: Sequence[str], command: str, summary: str) -> HierampCLI:
     return _cli(list(args), {"prog": f"hieramp {command}", **_parser_texts(command, summary)}, run=False)
 
 
+class ParsedCLI(HierampCLI):
+    """Reads a configuration and builds nothing of it, so that what is wrong with a part does not hide the rest."""
+
+    def instantiate_classes(self) -> None:
+        """Build nothing."""
+
+
+def parse(args: Sequence[str], command: str, summary: str) -> HierampCLI:
+    """Read the configuration that `build` would build; arguments as there.
+
+    Returns:
+        With `config`, the whole configuration with its defaults, and `parser`.
+    """
+    texts = {"prog": f"hieramp {command}", **_parser_texts(command, summary)}
+    return _cli(list(args), texts, run=False, cli_class=ParsedCLI)
+
+
 def _parser_texts(command: str, summary: str) -> dict[str, Any]:
     return {
         "description": summary,
@@ -151,9 +168,11 @@ def _parser_texts(command: str, summary: str) -> dict[str, Any]:
     }
 
 
-def _cli(args: ArgsType, parser_kwargs: dict[str, Any], run: bool) -> HierampCLI:
+def _cli(
+    args: ArgsType, parser_kwargs: dict[str, Any], run: bool, cli_class: type[HierampCLI] = HierampCLI
+) -> HierampCLI:
     try:
-        return HierampCLI(
+        return cli_class(
             LightningModule,
             LightningDataModule,
             trainer_class=HierampTrainer,

@@ -4,10 +4,12 @@ from hieramp_lit.data.augment import Augmentation
 from hieramp_lit.data.bank import ImageBank
 from hieramp_lit.data.bank_loading import BankBatches, BankLoader
 from hieramp_lit.data.batches import ImageBatch, PlanBatch, TokenBatch, TokenizationBatch
+from hieramp_lit.data.cifar import CIFARDataModule
 from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
 from hieramp_lit.data.image_folder import ImageFolderDataModule
 from hieramp_lit.data.plan import GenerationPlan, ShardPlan
 from hieramp_lit.data.shard_data import ShardDataModule
+from hieramp_lit.data.tiny_imagenet import TinyImageNetDataModule
 from hieramp_lit.data.token_cache import TokenCache
 from hieramp_lit.data.token_data import TokenDataModule
 from hieramp_lit.data.token_plan import TokenizationPlan
@@ -17,6 +19,7 @@ __all__ = [
     "Augmentation",
     "BankBatches",
     "BankLoader",
+    "CIFARDataModule",
     "DigitsDataModule",
     "GenerationPlan",
     "ImageBank",
@@ -25,6 +28,7 @@ __all__ = [
     "PlanBatch",
     "ShardDataModule",
     "ShardPlan",
+    "TinyImageNetDataModule",
     "TokenBatch",
     "TokenCache",
     "TokenDataModule",

@@ -1,13 +1,15 @@
 """Resizing the short side and cutting out a square, as VAR trains and as students are evaluated."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.seeds import stream
+
+Filter = Literal["lanczos", "bicubic", "bilinear"]
 
 
 def var_short_side(image_size: int) -> int:
@@ -30,10 +32,13 @@ class ResizeCrop:
         random: Crop at a place drawn for each sample, else in the centre.
         flip: Mirror every other sample, drawn, left to right.
         seed: Of the draws.
-        filter: `lanczos` (VAR's training images) or `bilinear` (torchvision's default, as classifiers are judged).
+        filter: `lanczos` (VAR's training images), `bicubic`, or `bilinear` (torchvision's default, as classifiers are
+            judged).
+        padding: Black pixels that are laid around the resized image before a random crop; 4 is usual for classifiers
+            of 32×32 images.
 
     Raises:
-        ValueError: If a side is not positive or `short_side` is below `image_size`.
+        ValueError: If a side is not positive, `short_side` is below `image_size`, or `padding` negative.
     """
 
     image_size: int
@@ -41,7 +46,8 @@ class ResizeCrop:
     random: bool = False
     flip: bool = False
     seed: int = 0
-    filter: Literal["lanczos", "bilinear"] = "lanczos"
+    filter: Filter = "lanczos"
+    padding: int = 0
 
     def __post_init__(self) -> None:
         """Check the sides."""
@@ -50,6 +56,15 @@ class ResizeCrop:
                 f"data.image_size={self.image_size}, data.short_side={self.short_side}: expected positive sides, the "
                 "short side before the crop not below the crop."
             )
+        if self.padding < 0 or self.filter not in get_args(Filter):
+            raise ValueError(
+                f"data.padding={self.padding}, data.filter={self.filter!r}: expected 0 pixels or more, and one of "
+                f"{', '.join(get_args(Filter))}."
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the crops, as plain values; padding where there is any."""
+        return {name: value for name, value in asdict(self).items() if name != "padding" or value}
 
     def __call__(self, image: Image.Image, key: SampleKey) -> Image.Image:
         """A square RGB image; all that is random is a function of (seed, key)."""
@@ -58,7 +73,9 @@ class ResizeCrop:
         # whole pixels, rounded down as torchvision's Resize does
         size = (self.short_side * width // short, self.short_side * height // short)
         resized = image.resize(size, Image.Resampling[self.filter.upper()])
-        spare_right, spare_down = size[0] - self.image_size, size[1] - self.image_size
+        if self.random and self.padding:
+            resized = ImageOps.expand(resized, self.padding)
+        spare_right, spare_down = resized.width - self.image_size, resized.height - self.image_size
         mirrored = False
         if self.random or self.flip:
             draws = torch.rand(3, generator=stream("crop", self.seed, *key), dtype=torch.float64).tolist()

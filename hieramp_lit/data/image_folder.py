@@ -1,30 +1,23 @@
-"""Folders of images, one sub-folder per class.
-
-Legend: ``B`` batch · ``H W`` pixels.
-"""
+"""Folders of images, one sub-folder per class."""
 
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from PIL import Image
 
-from hieramp_lit.classes import ClassList, class_folders, load_classes
-from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.crop import ResizeCrop, evaluation_short_side, var_short_side
-from hieramp_lit.data.loading import SampleKey
-from hieramp_lit.data.module import ImageDataModule
-from hieramp_lit.data.reading import SUFFIXES, UnreadableImageError, find_images, find_unreadable, read_image
-from hieramp_lit.data.splits import stratified_split
+from hieramp_lit.classes import ClassEntry, ClassList, Rows, class_folders, load_classes
+from hieramp_lit.data.crop import Filter
+from hieramp_lit.data.image_source import ImageSource, IntArray, PackedNames
+from hieramp_lit.data.reading import SUFFIXES, find_images, read_image
+from hieramp_lit.data.source_data import Crops, SourceDataModule
+from hieramp_lit.data.unreadable import named
+from hieramp_lit.imagenet import by_wnid
 
-MOST_NAMED = 20
 KINDS = " ".join(sorted(SUFFIXES))
-REMEDY = "Remove or repair the files, or set `data.unreadable: skip` to leave them out."
 
 
 class ImageFile(NamedTuple):
@@ -32,58 +25,60 @@ class ImageFile(NamedTuple):
 
     Attributes:
         path: File.
-        label: Class row or cls, as the data module was told.
+        label: Class row or cls, as was asked for.
     """
 
     path: Path
     label: int
 
 
-class FolderSamples:
-    """Image files as a source of batches.
+class FolderSource(ImageSource):
+    """Image files.
 
     Args:
-        files: Images and labels.
-        transform: Makes equal squares of them.
-        root: Folder that the files are in.
+        root: Folder that they are in.
+        names: Their paths below it.
+        labels: Their labels.
     """
 
-    def __init__(self, files: Sequence[ImageFile], transform: ResizeCrop, root: Path) -> None:
-        self.files = tuple(files)
-        self._transform = transform
-        self._root = root
+    def __init__(self, root: Path, names: PackedNames, labels: Sequence[int] | IntArray) -> None:
+        super().__init__(labels)
+        self.root = root
+        self.names = names
 
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.files)
+    @classmethod
+    def of(cls, root: Path, files: Sequence[ImageFile]) -> "FolderSource":
+        """These files."""
+        names = PackedNames(file.path.relative_to(root).as_posix() for file in files)
+        return cls(root, names, [file.label for file in files])
 
-    def __getitem__(self, keys: Sequence[SampleKey]) -> ImageBatch:
-        """The batch of these samples.
+    @property
+    def files(self) -> list[ImageFile]:
+        """All files and their labels."""
+        return [ImageFile(self.root / name, int(label)) for name, label in zip(self.names, self.labels, strict=True)]
 
-        Raises:
-            UnreadableImageError: If a file cannot be read; it is named.
-        """
-        images = [torch.from_numpy(self._pixels(key)) for key in keys]
-        return ImageBatch(torch.stack(images), torch.tensor([self.files[key.sample].label for key in keys]))
+    def name(self, place: int) -> str:
+        """The file's path."""
+        return str(self.root / self.names[place])
+
+    def read(self, place: int) -> Image.Image:
+        """An image, see `reading.read_image`."""
+        return read_image(self.root / self.names[place])
 
     def identity(self) -> dict[str, Any]:
-        """What decides the images: names below the root, sizes in bytes and labels of the files, and their crops."""
+        """Number, and a checksum over names below the root, sizes in bytes and labels, not over the content."""
         listed = hashlib.sha256()
         for file in self.files:
-            name = os.fsencode(file.path.relative_to(self._root).as_posix())
+            name = os.fsencode(file.path.relative_to(self.root).as_posix())
             listed.update(b"%d %d %d " % (len(name), file.label, file.path.stat().st_size) + name)
-        return {"images": {"count": len(self), "sha256": listed.hexdigest()}, "crop": asdict(self._transform)}
+        return {"count": len(self), "sha256": listed.hexdigest()}
 
-    def _pixels(self, key: SampleKey) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-        path = self.files[key.sample].path
-        try:
-            image = read_image(path)
-        except UnreadableImageError as error:
-            raise UnreadableImageError(f"Cannot read an image: {error}. {REMEDY}") from error
-        return np.ascontiguousarray(np.asarray(self._transform(image, key)).transpose(2, 0, 1))
+    def subset(self, places: Sequence[int]) -> "FolderSource":
+        """Some of the files."""
+        return FolderSource(self.root, self.names.subset(places), self.labels[list(places)])
 
 
-class ImageFolderDataModule(ImageDataModule):
+class ImageFolderDataModule(SourceDataModule):
     """Images in folders: ``train/CLASS/….jpg``. Any size, any common format, see `read_image`.
 
     Training images: short side to `short_side`, random crop, as in the reference; validation images: centre crop.
@@ -99,19 +94,25 @@ class ImageFolderDataModule(ImageDataModule):
         flip: Mirror every other training image; the reference's tuning does not.
         classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or file of ImageNet's
             classes, a classes.json, another folder; null takes the sub-folders of `train` in sorted order. Folders are
-            found in it by WordNet id or name. Give one where the generator knows more classes than the folder has.
+            found in it by WordNet id or name, and each class must have one in `train`. Folders of other classes of
+            ImageNet are left out: ``imagewoof`` takes ten of ImageNet's thousand.
         label: `row`, what generators take (row of the label embedding), or `cls`, what students learn (0, 1, …).
-        unreadable: `error` stops with the names of the files that cannot be read; `skip` leaves them out and warns with
-            their number and names.
-        check: Decode every file once before training, so that unreadable ones are known. Without, an unreadable file
-            stops the run when its turn comes; `skip` needs the check. Takes minutes for a million images.
+        unreadable: `error` stops with the names of the files that cannot be read; `skip` does without them and warns
+            with their number and names. What the check finds is left out. What is met in training, without the check,
+            gives its place to another image of its class, drawn from (seed, epoch, sample); in validation it is left
+            out.
+        check: Decode every file once before training, so that unreadable ones are known. Takes minutes for a million
+            images.
         batch_size: Images per batch and device.
         num_workers: Processes that decode, per device; 0 decodes in the main process. Batches do not depend on it.
         seed: Decides order, crops and the held-out images.
+        filter: Kernel that resizes, with antialias: `lanczos`, `bicubic` or `bilinear`; null as `short_side` says.
+        class_rows: Rows of the label embedding: `imagenet` gives ImageNet's classes theirs, `own` counts 0, 1, 2, …,
+            for generators trained from scratch; see `classes`.
 
     Raises:
-        ValueError: If a number or word is out of range, a folder is missing or holds no images, or a folder's class is
-            not in the class list.
+        ValueError: If a number or word is out of range, a folder is missing or holds no images, a folder is no class,
+            or a class has no folder.
         UnreadableImageError: If files cannot be read and `unreadable` is `error`.
     """
 
@@ -130,110 +131,91 @@ class ImageFolderDataModule(ImageDataModule):
         batch_size: int = 64,
         num_workers: int = 4,
         seed: int = 0,
+        filter: Filter | None = None,
+        class_rows: Rows = "imagenet",
     ) -> None:
-        super().__init__(batch_size, num_workers, seed)
-        if not 0 < val_fraction < 1:
-            raise ValueError(f"data.val_fraction={val_fraction}: expected a share above 0 and below 1.")
-        if label not in ("row", "cls") or unreadable not in ("error", "skip"):
-            raise ValueError(
-                f"data.label={label!r}, data.unreadable={unreadable!r}: expected 'row' or 'cls', and 'error' or 'skip'."
-            )
-        if unreadable == "skip" and not check:
-            raise ValueError("data.unreadable='skip' needs `data.check: true`: what to skip must be known beforehand.")
-        sides = {"var": var_short_side(image_size), "evaluation": evaluation_short_side(image_size)}
-        if isinstance(short_side, str) and short_side not in sides:
-            raise ValueError(f"data.short_side={short_side!r}: expected {', '.join(sides)} or a number of pixels.")
-        side = sides[short_side] if isinstance(short_side, str) else short_side
-        kernel: Literal["lanczos", "bilinear"] = "bilinear" if short_side == "evaluation" else "lanczos"
-        self._train_transform = ResizeCrop(image_size, side, random=True, flip=flip, seed=seed, filter=kernel)
-        self._val_transform = ResizeCrop(image_size, side, filter=kernel)
         self._train_root = Path(train).expanduser()
         self._val_root = Path(val).expanduser() if val is not None else None
-        self._val_fraction = val_fraction
-        self.label = label
-        self._unreadable = unreadable
-        self._check = check
-        self.classes = (
-            load_classes(classes) if classes is not None else ClassList.from_folder(self._train_root, "data.train")
+        crops = Crops.of(image_size, short_side, flip, seed, filter)
+        known = (
+            ClassList.from_folder(self._train_root, "data.train", class_rows)
+            if classes is None
+            else load_classes(classes, class_rows)
         )
-        self._files: tuple[list[ImageFile], list[ImageFile]] | None = None
+        super().__init__(known, crops, label, unreadable, check, val_fraction, batch_size, num_workers, seed)
 
-    def setup(self, stage: str) -> None:
-        """List the files, check them, and split them, once."""
-        if self._files is not None:
-            return
-        train = self._readable(list_images(self._train_root, self.classes, self.label, "data.train"))
-        if self._val_root is not None:
-            self._files = train, self._readable(list_images(self._val_root, self.classes, self.label, "data.val"))
-            return
-        labels = [file.label for file in train]
-        held_out = max(1, round(self._val_fraction * len(train)))
-        kept, out = stratified_split(labels, held_out, "folder", self.seed)
-        self._files = [train[i] for i in kept], [train[i] for i in out]
-        lost = sorted(set(labels) - {file.label for file in self._files[0]})
-        if lost:
-            raise ValueError(
-                f"data.val_fraction={self._val_fraction} holds out all images of classes labelled {lost[:12]}: none "
-                "would be trained on. Lower it, add images, or give `data.val`."
-            )
+    def open_train(self) -> FolderSource:
+        """List the training folders; each class must have one."""
+        files = list_images(self._train_root, self.classes, self.label, "data.train", complete=True)
+        return FolderSource.of(self._train_root, files)
 
-    def train_samples(self) -> FolderSamples:
-        """Training images, cropped at random."""
-        return FolderSamples(self._listed[0], self._train_transform, self._train_root)
-
-    def val_samples(self) -> FolderSamples:
-        """Validation images, cropped in the centre."""
-        return FolderSamples(self._listed[1], self._val_transform, self._val_root or self._train_root)
-
-    def test_samples(self) -> FolderSamples:
-        """The validation images."""
-        return self.val_samples()
-
-    @property
-    def _listed(self) -> tuple[list[ImageFile], list[ImageFile]]:
-        if self._files is None:
-            raise RuntimeError("Call `setup` before asking for images; a Trainer does.")
-        return self._files
-
-    def _readable(self, files: list[ImageFile]) -> list[ImageFile]:
-        if not self._check:
-            return files
-        rank_zero_info(f"Checking {len(files)} images (`data.check: false` does without) …")
-        reasons = find_unreadable([file.path for file in files])
-        if not reasons:
-            return files
-        found = f"{len(reasons)} of {len(files)} images cannot be read:\n{_named(list(reasons.values()))}"
-        if self._unreadable == "error":
-            raise UnreadableImageError(f"{found}\n{REMEDY}")
-        if len(reasons) == len(files):
-            raise UnreadableImageError(f"{found}\nNothing is left to train on.")
-        rank_zero_warn(f"{found}\nThey are left out.")
-        return [file for file in files if file.path not in reasons]
+    def open_val(self) -> FolderSource | None:
+        """List the validation folders."""
+        if self._val_root is None:
+            return None
+        return FolderSource.of(self._val_root, list_images(self._val_root, self.classes, self.label, "data.val"))
 
 
-def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], key: str = "root") -> list[ImageFile]:
+def list_images(
+    root: Path, classes: ClassList, label: Literal["row", "cls"], key: str = "root", complete: bool = False
+) -> list[ImageFile]:
     """All images below the class folders of `root`, in sorted order.
 
-    Images in no class folder, linked folders inside of one, and files of unknown kinds are left out with a warning that
-    counts and names them, see `find_images`.
+    Folders of other classes of ImageNet are left out, with a line that counts them. Images in no class folder, linked
+    folders inside of one, and files of unknown kinds are left out with a warning that counts and names them, see
+    `find_images`.
 
     Args:
         root: Folder with one sub-folder per class.
         classes: Where to find each sub-folder's class, by WordNet id or name.
         label: Which number of the class to take.
         key: Configuration key of `root`, to name in errors.
+        complete: Whether each class must have a folder.
 
     Raises:
-        ValueError: If a sub-folder is in no class or could be in several, or one holds no images.
+        ValueError: If a sub-folder is no class or could be several, one holds no images, or a class has none.
     """
+    entry_of = _match(root, classes, key)
+    if complete:
+        found = {entry.cls for entry in entry_of.values()}
+        missing = [entry.wnid or entry.name for entry in classes.entries if entry.cls not in found]
+        if missing:
+            raise ValueError(
+                f"{key}: {root} has no folder for {len(missing)} of the {len(classes)} classes: {missing[:12]}. "
+                "Folders are named by WordNet id or name. Name in `data.classes` those that are there (null takes all "
+                "folders), or add the folders."
+            )
+    files: list[ImageFile] = []
+    left_out = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    for name, entry in entry_of.items():
+        images, others = find_images(root / name)
+        if not images:
+            there = f", but {len(others)} files of other kinds:\n{named(others)}\n" if others else ". "
+            raise ValueError(f"{key}: {root / name} holds no images{there}Known kinds: {KINDS}.")
+        files += [ImageFile(path, getattr(entry, label)) for path in images]
+        left_out += others
+    if left_out:
+        rank_zero_warn(
+            f"{key}: {root} has {len(left_out)} files or linked folders that are left out, beside {len(files)} images:"
+            f"\n{named(left_out)}\nKnown kinds: {KINDS}. Convert images of other kinds, move images into a folder of "
+            "their class, put folders in the place of links to them, and move away other files."
+        )
+    return files
+
+
+def _match(root: Path, classes: ClassList, key: str) -> dict[str, ClassEntry]:
+    """The class of each folder that is taken."""
+    names = class_folders(root, key)
     by_name = {entry.name: entry for entry in classes.entries}
     by_name |= {entry.wnid: entry for entry in classes.entries if entry.wnid is not None}
-    names = class_folders(root, key)
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
+    strange = [name for name in names if name not in by_name]
+    of_imagenet = any(entry.imagenet_index is not None for entry in classes.entries)
+    unknown = [name for name in strange if not (of_imagenet and name in by_wnid())]
+    if unknown or len(strange) == len(names):
         raise ValueError(
-            f"{key}: {root} has {len(unknown)} folders that are in no class of the class list: {unknown[:12]}. "
-            f"The classes are {list(by_name)[:12]} … Rename the folders or give another `data.classes`."
+            f"{key}: {root} has {len(strange)} folders that are in no class of the class list: "
+            f"{(unknown or strange)[:12]}. The classes are {list(by_name)[:12]} … Rename the folders or give another "
+            "`data.classes`."
         )
     shared = [name for name in names if sum(name in (entry.name, entry.wnid) for entry in classes.entries) > 1]
     if shared:
@@ -241,26 +223,9 @@ def list_images(root: Path, classes: ClassList, label: Literal["row", "cls"], ke
             f"{key}: {root} has the folders {shared[:12]}, and the class list has several classes of such a name. Name "
             "these folders by WordNet id, or make the names in the class list differ."
         )
-    files: list[ImageFile] = []
-    left_out = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    for name in names:
-        number = getattr(by_name[name], label)
-        images, others = find_images(root / name)
-        if not images:
-            there = f", but {len(others)} files of other kinds:\n{_named(others)}\n" if others else ". "
-            raise ValueError(f"{key}: {root / name} holds no images{there}Known kinds: {KINDS}.")
-        files += [ImageFile(path, number) for path in images]
-        left_out += others
-    if left_out:
-        rank_zero_warn(
-            f"{key}: {root} has {len(left_out)} files or linked folders that are left out, beside {len(files)} images:"
-            f"\n{_named(left_out)}\nKnown kinds: {KINDS}. Convert images of other kinds, move images into a folder of "
-            "their class, put folders in the place of links to them, and move away other files."
+    if strange:
+        rank_zero_info(
+            f"{key}: {len(names) - len(strange)} of {len(names)} folders of {root} are taken; {len(strange)} of other "
+            f"classes of ImageNet are left out: {', '.join(strange[:3])}{' …' if len(strange) > 3 else ''}"
         )
-    return files
-
-
-def _named(lines: Sequence[object]) -> str:
-    """One line each, the first ones only."""
-    more = [f"… and {len(lines) - MOST_NAMED} more"] if len(lines) > MOST_NAMED else []
-    return "\n".join(f"  {line}" for line in [*lines[:MOST_NAMED], *more])
+    return {name: by_name[name] for name in names if name in by_name}

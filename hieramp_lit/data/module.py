@@ -6,7 +6,7 @@ from typing import Any, Generic
 from lightning.pytorch import LightningDataModule
 
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.loading import Batch, EvaluationLoader, Samples, TrainLoader, check_batch_size
+from hieramp_lit.data.loading import Batch, EvaluationLoader, PlacedLoader, Samples, TrainLoader, check_batch_size
 
 
 class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
@@ -29,7 +29,7 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self._train_loader: TrainLoader[Batch] | None = None
+        self._train_loader: PlacedLoader[Batch] | None = None
         self._place: dict[str, Any] | None = None
 
     @abstractmethod
@@ -44,12 +44,21 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
     def test_samples(self) -> Samples[Batch]:
         """Test samples, as they are."""
 
-    def train_dataloader(self) -> TrainLoader[Batch]:
+    def training_loader(self, rank: int, world_size: int, accumulation: int) -> PlacedLoader[Batch]:
+        """The training batches of one process, from the beginning.
+
+        Args:
+            rank: The process.
+            world_size: Number of processes.
+            accumulation: Batches of each rank for one optimizer step.
+        """
+        place = rank, world_size, self.num_workers, accumulation
+        return TrainLoader(self.train_samples(), self.batch_size, self.seed, *place)
+
+    def train_dataloader(self) -> PlacedLoader[Batch]:
         """Shuffled batches of the training samples, from the place in a checkpoint that is being resumed."""
-        samples = self.train_samples()
         accumulation = self.trainer.accumulate_grad_batches if self.trainer is not None else 1
-        place = self._rank, self._world_size, self.num_workers, accumulation
-        loader = TrainLoader(samples, self.batch_size, self.seed, *place)
+        loader = self.training_loader(self._rank, self._world_size, accumulation)
         if self._place is not None:
             loader.load_state_dict(self._place)
         self._train_loader = loader
@@ -70,6 +79,8 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the place for the next training loader; Lightning asks for that one afterwards."""
         self._place = state_dict.get("train_loader")
+        if self._place is not None and self._train_loader is not None:  # restored late, as sharded models are
+            self._train_loader.load_state_dict(self._place)
 
     def take_over_place(self, checkpoint: dict[str, Any]) -> None:
         """Go on where another data module was: images from tokens, or tokens from images, of the same crops and seed.

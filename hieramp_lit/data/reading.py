@@ -3,9 +3,10 @@
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -19,6 +20,13 @@ COMPANIONS = frozenset(
 """Kinds of files that often lie beside images, in lower case: annotations, notes, and what file browsers leave behind
 (``Thumbs.db``, ``desktop.ini``)."""
 
+MOST_PIXELS = 89_478_485
+"""Largest image that is decoded: Pillow's own default (`PIL.Image.MAX_IMAGE_PIXELS`), 268 MB of RGB. Pillow warns above
+it and stops at twice as many; here an image above it is not decoded at all."""
+
+MOST_ELONGATED = 100
+"""Longest side over shortest side: brought to a short side of 288, such an image has 8 million pixels."""
+
 SIXTEEN_BIT = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 DAMAGE = (
     OSError,
@@ -29,46 +37,55 @@ DAMAGE = (
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
 )
-"""What Pillow's decoders raise on damaged files."""
+"""What Pillow's decoders raise on damaged files; the warning where warnings are errors."""
 
 
 class UnreadableImageError(ValueError):
     """A file that should be an image and cannot be read as one; the message names it."""
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(file: Path | IO[bytes], name: str | None = None) -> Image.Image:
     """Read a file as 8-bit RGB, upright.
 
     The camera's rotation (EXIF) is applied. Transparent pixels are laid on white. Grey, palette, CMYK and other colours
     become RGB; 16-bit grey is scaled to 8 bits. Of an animation the first frame is taken.
 
     Args:
-        path: File of a kind in `SUFFIXES`.
+        file: File of a kind in `SUFFIXES`, or its content.
+        name: What errors call it; None takes the path.
 
     Raises:
         UnreadableImageError: If the file is no image, is cut short or damaged, or has pixels without a known white
-            (32-bit integers above 65535, floats).
+            (32-bit integers above 65535, floats); before anything is decoded, if it has more than `MOST_PIXELS` pixels
+            or a side more than `MOST_ELONGATED` times as long as the other.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
+            _check_size(image.size)
             return _to_rgb(ImageOps.exif_transpose(image))
     except DAMAGE as error:
-        raise UnreadableImageError(f"{path}: {type(error).__name__}: {error}") from error
+        raise UnreadableImageError(f"{file if name is None else name}: {type(error).__name__}: {error}") from error
 
 
-def find_unreadable(paths: Sequence[Path]) -> dict[Path, str]:
-    """Decode every file, on all cores, and return the reason for each that cannot be read, in the order of `paths`."""
+def find_unreadable(read: Callable[[int], object], count: int) -> dict[int, str]:
+    """Read images 0…count-1 once, on all cores, and return the reason for each that cannot be read, ascending.
 
-    def reason(path: Path) -> str | None:
+    Args:
+        read: Reads one image, or raises an `UnreadableImageError`.
+        count: Number of images.
+    """
+
+    def reason(place: int) -> str | None:
         try:
-            read_image(path)
+            read(place)
         except UnreadableImageError as error:
             return str(error)
         return None
 
     with ThreadPoolExecutor() as pool:
-        return {path: why for path, why in zip(paths, pool.map(reason, paths), strict=True) if why is not None}
+        return {place: why for place, why in enumerate(pool.map(reason, range(count))) if why is not None}
 
 
 def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -95,6 +112,18 @@ def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
             elif kind not in COMPANIONS:
                 others.append(path)
     return sorted(images), sorted(others)
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"{width} × {height} pixels, {width * height} in all; at most {MOST_PIXELS} are decoded. Scale it down"
+        )
+    if max(size) > MOST_ELONGATED * min(size):
+        raise ValueError(
+            f"{width} × {height} pixels; a side may be {MOST_ELONGATED} times as long as the other at most. Crop it"
+        )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -35,7 +35,8 @@ class TokenizationPlan(LightningDataModule):
             it was working on. A shard stays in memory until it is written: 22 MB at 256² and 16384.
 
     Raises:
-        ValueError: If a number is below 1, or the images cannot say what decides them or their class rows.
+        ValueError: If a number is below 1, or the images cannot say what decides them, their class rows, or which of
+            them are readable.
     """
 
     def __init__(self, images: ImageDataModule, views: int = 1, shard_size: int = 16384) -> None:
@@ -45,6 +46,11 @@ class TokenizationPlan(LightningDataModule):
         if getattr(images, "label", "row") != "row":
             raise ValueError(
                 "data.images.label='cls': tokens are kept with class rows, which the generator takes. Set `row`."
+            )
+        if not getattr(images, "all_known_readable", True):
+            raise ValueError(
+                "data.images.unreadable='skip' with data.images.check=False: a cache lists its images beforehand, and "
+                "so must know which cannot be read. Set data.images.check: true."
             )
         self.images = images
         self.views = views

@@ -1,5 +1,7 @@
 import io
 import struct
+import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -103,6 +105,12 @@ def test_broken_metadata_around_whole_pixels_does_no_harm(tmp_path, metadata):
     assert np.abs(pixels(path) - gradient()).mean() < 4
 
 
+def claiming(whole, width, height):
+    """A PNG whose header claims another size."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return whole[:8] + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + whole[33:]
+
+
 def damaged(kind):
     """Bytes of files that look like images and are none."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -113,9 +121,7 @@ def damaged(kind):
         at = whole.index(b"IDAT") + 40
         return whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]
     if kind == "bomb":
-        header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-        chunk = b"IHDR" + header
-        return whole[:8] + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + whole[33:]
+        return claiming(whole, 60000, 60000)
     return {"cut_jpeg": whole[: len(whole) // 2], "cut_png": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[
         kind
     ]
@@ -127,6 +133,40 @@ def test_damaged_files_are_named(tmp_path, kind):
     path.write_bytes(damaged(kind))
     with pytest.raises(UnreadableImageError, match=str(path)):
         read_image(path)
+
+
+@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("width", "height", "said"),
+    [
+        (10000, 8948, "10000 × 8948 pixels, 89480000 in all; at most 89478485 are decoded"),
+        (30000, 30000, "900000000 pixels"),
+        (101, 1, "101 × 1 pixels; a side may be 100 times"),
+        (80, 8001, "80 × 8001 pixels; a side may be 100 times"),
+    ],
+)
+def test_sizes_are_bounded_before_anything_is_decoded(tmp_path, width, height, said):
+    path = tmp_path / "a.png"
+    path.write_bytes(claiming(damaged("cut_png"), width, height))
+    tracemalloc.start()
+    with warnings.catch_warnings(action="ignore"), pytest.raises(UnreadableImageError, match=said) as error:
+        read_image(path)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+    assert str(path) in str(error.value)
+
+
+def test_the_largest_sizes_allowed_are_read(tmp_path):
+    Image.new("RGB", (100, 1)).save(tmp_path / "a.png")
+    assert pixels(tmp_path / "a.png").shape == (1, 100, 3)
+
+
+def test_content_is_read_like_a_file_and_errors_give_it_the_name(tmp_path):
+    Image.fromarray(gradient()).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    assert np.array_equal(np.asarray(read_image(io.BytesIO(content), "shard/key")), gradient())
+    with pytest.raises(UnreadableImageError, match="shard/key: "):
+        read_image(io.BytesIO(content[:60]), "shard/key")
 
 
 def test_pixels_without_a_known_white_are_refused(tmp_path):
@@ -146,7 +186,7 @@ def test_every_unreadable_file_is_found_in_order(tmp_path):
     paths = [tmp_path / f"{i}.png" for i in range(6)]
     for i, path in enumerate(paths):
         path.write_bytes(b"text") if i % 2 else Image.fromarray(gradient()).save(path)
-    assert list(find_unreadable(paths)) == paths[1::2]
+    assert list(find_unreadable(lambda place: read_image(paths[place]), 6)) == [1, 3, 5]
 
 
 def test_images_are_found_at_any_depth_and_other_kinds_are_told(tmp_path):

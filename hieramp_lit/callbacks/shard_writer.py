@@ -15,8 +15,8 @@ from hieramp_lit.data.plan import GenerationPlan
 from hieramp_lit.generate.base import Generated, Generator, KnowsClasses
 from hieramp_lit.shards.encode import encode_sample
 from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shards
-from hieramp_lit.shards.format import MANIFEST, ImageFormat, sample_key
-from hieramp_lit.shards.identity import identity_hash, set_identity
+from hieramp_lit.shards.format import MANIFEST, ImageFormat
+from hieramp_lit.shards.identity import identity_hash, provenance, set_identity
 from hieramp_lit.shards.index import finish_set
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.reader import ShardSet
@@ -187,33 +187,19 @@ class ShardWriter(Callback):
         saliency = stack_saliency(generated.saliency or {}).numpy() if self._save_saliency else None
         samples: list[Encoded] = []
         for place, (cls, index) in enumerate(zip(batch.cls.tolist(), batch.image_index.tolist(), strict=True)):
-            provenance = self._provenance(plan, cls, index)
+            origin = provenance(self._identity, plan.classes.entries[cls], index)
             future = encoders.submit(
                 encode_sample,
                 images[place],
                 cls,
-                provenance,
+                origin,
                 image_format=self._image_format,
                 save_size=self._save_size,
                 tokens=None if tokens is None else tokens[place],
                 saliency=None if saliency is None else saliency[place],
             )
-            samples.append((provenance["key"], future))
+            samples.append((origin["key"], future))
         return samples
-
-    def _provenance(self, plan: GenerationPlan, cls: int, index: int) -> dict[str, Any]:
-        entry = plan.classes.entries[cls]
-        return {
-            **self._identity["configuration"],
-            "generator": self._generator.name,
-            "key": sample_key(entry.row, index),
-            "cls": cls,
-            "row": entry.row,
-            "wnid": entry.wnid,
-            "name": entry.name,
-            "index": index,
-            "seed": plan.plan.seed,
-        }
 
     def _close(self) -> None:
         """Stop the threads and remove an unfinished shard; a run cut short by ``limit_predict_batches`` has one too."""

@@ -31,6 +31,8 @@ def decode_image(content: bytes, formats: Sequence[str] = IMAGE_FORMATS) -> NDAr
             if image.width * image.height > MOST_PIXELS:
                 raise ValueError(f"{image.width} × {image.height} pixels are more than {MOST_PIXELS}")
             return np.array(image.convert("RGB"))
+    except MemoryError:
+        raise  # of this machine: the image is no larger than it may be
     except Exception as error:  # damaged bytes make Pillow raise OSError, SyntaxError, struct.error and others
         raise ValueError(f"no readable image: {error}") from error
 

@@ -1,6 +1,5 @@
 """The folder of a set while it is being made: who it belongs to, and which shards are already complete."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -112,7 +111,7 @@ def complete_shards(folder: Path, num_shards: int, identity: Mapping[str, Any]) 
     Raises:
         ShardError: If a sidecar is damaged or belongs to another configuration.
     """
-    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     made = [n for n in range(num_shards) if sidecar_name(n) in present and shard_name(n) in present]
     with ThreadPoolExecutor(_READERS) as pool:
         records = list(pool.map(partial(_complete_shard, folder, identity_hash(identity)), made))

@@ -27,13 +27,15 @@ class FolderLock:
     Args:
         folder: The set's folder; created when it does not exist.
         first: Ask for the folder alone (rank 0, before it writes), or join rank 0, which holds it.
+        key: Configuration key or argument to name in errors.
 
     Raises:
         ShardError: If another command holds the folder; the message names its process and host.
         OSError: If the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, *, first: bool) -> None:
+    def __init__(self, folder: Path, *, first: bool, key: str = "model.output") -> None:
+        self._key = key
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / LOCK
         self._descriptor = self._open()
@@ -98,7 +100,7 @@ class FolderLock:
         with suppress(OSError):
             holder = self._path.read_text(encoding="utf-8", errors="replace")
         return (
-            f"model.output={str(self._path.parent)!r} is being written by another command"
+            f"{self._key}={str(self._path.parent)!r} is being written by another command"
             f"{f' ({holder}, or what it started)' if holder else ''}. Wait until it ends, or stop all its processes; "
-            "or give another `model.output`."
+            f"or give another `{self._key}`."
         )

@@ -61,7 +61,7 @@ class SetIndex:
         if self.identity is None:
             return None
         plan = self.identity["plan"]
-        return -(-len(plan["rows"]) * plan["images_per_class"] // plan["shard_size"])
+        return -(-len(plan["rows"]) * int(plan["images_per_class"]) // int(plan["shard_size"]))
 
     @property
     def command(self) -> str:

@@ -31,8 +31,8 @@ from hieramp_lit.shards.set_index import SetIndex
 from hieramp_lit.shards.writer import ShardRecord
 
 Kind = Literal["shard", "sidecar", "index", "unfinished", "foreign"]
-"""What a fault needs: its shard made anew; its sidecar written again; a file of the index written again; the rest of the
-set made; the user, since the file is none of the set's."""
+"""What a fault needs: its shard made anew; its sidecar written again; a file of the index written again; the rest of
+the set made; the user, since the file is none of the set's."""
 
 _MAX_THREADS = 16
 
@@ -191,6 +191,5 @@ def _read_sidecar(path: Path) -> tuple[ShardRecord | None, str | None]:
 
 def _numbers(folder: Path, suffix: str) -> set[int]:
     """Numbers of the shards that a folder has files of."""
-    names = [Path(name) for name in os.listdir(folder)] if folder.is_dir() else []
-    found = (parse_shard_name(f"{name.stem}.tar") for name in names if name.suffix == suffix)
+    found = (parse_shard_name(f"{path.stem}.tar") for path in folder.iterdir() if path.suffix == suffix)
     return {number for number in found if number is not None}

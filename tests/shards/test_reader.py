@@ -111,7 +111,7 @@ def test_a_manifest_that_lists_other_numbers_is_an_error(copy: Path) -> None:
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["shards"][3]["samples"] -= 1
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ShardError, match="lists shard 3 with 1 samples .* where the plan has shard 3 with 2"):
+    with pytest.raises(ShardError, match=r"lists shard 3 with 1 samples .* where the plan has shard 3 with 2"):
         ShardSet.open(copy)
     del manifest["shards"][3]
     (copy / "manifest.json").write_text(json.dumps(manifest))

@@ -21,6 +21,7 @@ COMMANDS = {
     "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
+    "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
     "export-weights": "Write the VAR or tokenizer of a checkpoint under its published names (.pth or .safetensors).",
 }
 """The others: `hieramp_lit.commands.NAME` (``-`` as ``_``) has ``main(args, prog)`` and ``build_parser(prog)``."""

@@ -8,7 +8,6 @@ files) and lists the shards. A view of an image takes ``2 L + 8`` bytes: 1368 at
 Legend: ``B`` batch · ``L`` tokens of all scales.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.token_layout import Split, TokenLayout
-from hieramp_lit.files import sha256
+from hieramp_lit.files import read_json, sha256
+from hieramp_lit.shards.decode import read_array_header
 from hieramp_lit.shards.format import CLASSES, MANIFEST
 from hieramp_lit.shards.identity import identity_hash
 
@@ -80,7 +80,10 @@ class TokenShardRecord:
         """
         kinds = {name: field.type for name, field in cls.__dataclass_fields__.items()}
         if not isinstance(value, dict) or {name: type(item) for name, item in value.items()} != kinds:
-            raise TokenCacheError(f"{source} is no record of a token shard: expected the fields {', '.join(kinds)}.")
+            raise TokenCacheError(
+                f"{source} is no record of a token shard: expected the fields {', '.join(kinds)}. Delete it and run "
+                "the cache's `hieramp tokenize` again."
+            )
         return cls(**value)
 
 
@@ -134,7 +137,7 @@ class TokenCache:
                 "tokenize`; if that was interrupted, run the same command again and it goes on."
             )
         try:
-            value = json.loads(manifest.read_text(encoding="utf-8"))
+            value = read_json(manifest)
             if value["format"] != FORMAT:
                 raise TokenCacheError(
                     f"{key}={str(path)!r} holds {value['format']}, expected {FORMAT}: give a folder that `hieramp "
@@ -142,23 +145,29 @@ class TokenCache:
                 )
             records = [TokenShardRecord.from_json(record, str(manifest)) for record in value["shards"]]
             layout = TokenLayout(**value["samples"], views=value["views"], shard_size=value["identity"]["shard_size"])
-            named = [(record.name, record.samples) for record in records]
-            whole = named == [(shard.name, shard.samples) for shard in layout.shards]
-            length = int(value["tokens_per_sample"])
+            whole = len(records) == layout.num_shards  # before they are listed: a manifest can claim any number
+            whole = whole and all(
+                (record.name, record.samples) == (shard.name, shard.samples)
+                for record, shard in zip(records, layout.shards, strict=True)
+            )
             whole = whole and value["identity_hash"] == identity_hash(value["identity"])
+            length = value["tokens_per_sample"]
+            whole = whole and type(length) is int and 0 < length * TOKEN_TYPE.itemsize <= records[0].tokens_bytes
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, TokenCacheError):
                 raise
             raise TokenCacheError(f"{manifest} is damaged ({type(error).__name__}: {error}). Make it anew.") from error
         if not whole:
             raise TokenCacheError(f"{manifest} was edited: its parts do not fit each other. Make the cache anew.")
-        lost = [record.name for record in records if not record.is_in(folder)]
+        with ThreadPoolExecutor() as pool:  # on a network file system each of thousands takes a round trip
+            there = list(pool.map(lambda record: record.is_in(folder), records))
+        lost = [record.name for record, is_there in zip(records, there, strict=True) if not is_there]
         if lost:
             raise TokenCacheError(
                 f"{folder}: {len(lost)} shards are missing or cut short ({', '.join(lost[:3])} …). Run the cache's "
                 "`hieramp tokenize` again: it makes what is missing."
             )
-        return cls(folder, value["identity"], layout, length, ClassList.read(folder / CLASSES), records)
+        return cls(folder, value["identity"], layout, length, _classes(folder / CLASSES), records)
 
     def read(self, split: Split, places: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Tokens, shape ``(B, L)``, and class rows, shape ``(B,)``, both int64.
@@ -227,11 +236,22 @@ def sidecar_name(shard: str) -> str:
     return f"{shard}.json"
 
 
-def _open(path: Path, shape: tuple[int, ...], kind: "np.dtype[Any]") -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    if array.shape != shape or array.dtype != kind:
+def _classes(path: Path) -> ClassList:
+    try:
+        return ClassList.read(path)
+    except (OSError, ValueError) as error:
         raise TokenCacheError(
-            f"{path} holds {array.dtype} of shape {array.shape}, expected {kind} of shape {shape}. Delete it and run "
-            "the cache's `hieramp tokenize` again."
-        )
-    return array
+            f"{path} cannot be read ({error}). Delete it and run the cache's `hieramp tokenize` again: it comes back."
+        ) from error
+
+
+def _open(path: Path, shape: tuple[int, ...], kind: "np.dtype[Any]") -> NDArray[Any]:
+    try:
+        with path.open("rb") as file:
+            found = read_array_header(file, kind, path.stat().st_size)
+            start = file.tell()
+        if found != shape:
+            raise ValueError(f"shape {found}, expected {shape}")
+    except ValueError as error:
+        raise TokenCacheError(f"{path}: {error}. Delete it and run the cache's `hieramp tokenize` again.") from error
+    return np.memmap(path, kind, mode="r", offset=start, shape=shape)

@@ -1,6 +1,5 @@
 """The folder of a token cache while it is being made: whose it is, which shards are complete, and writing them."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from hieramp_lit.data.token_cache import (
     tokens_name,
 )
 from hieramp_lit.data.token_layout import TokenLayout, TokenShard
-from hieramp_lit.files import TEMPORARY_SUFFIX, atomic_write, sha256, write_json
+from hieramp_lit.files import TEMPORARY_SUFFIX, atomic_write, read_json, sha256, write_json
 from hieramp_lit.shards.format import CLAIM, CLASSES, MANIFEST
 from hieramp_lit.shards.identity import differences, identity_hash
 from hieramp_lit.shards.manifest import package_versions
@@ -31,6 +30,7 @@ from hieramp_lit.shards.manifest import package_versions
 INDEX_FILES = (CLASSES, MANIFEST)
 """Files of a finished cache beside its shards; the manifest is written last."""
 
+_MOST_SIDECAR_BYTES = 2**16
 _SHARD_FILE = re.compile(r"(train|val)-view\d{2,}-\d{6,}\.(tokens\.npy|labels\.npy|json)")
 
 
@@ -108,11 +108,7 @@ def complete_shards(folder: Path, identity: Mapping[str, Any], layout: TokenLayo
     for shard in layout.shards:
         sidecar = folder / sidecar_name(shard.name)
         if sidecar.is_file():
-            try:
-                value = json.loads(sidecar.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise TokenCacheError(f"{sidecar} is damaged ({error}). Delete it and go on.") from error
-            record = TokenShardRecord.from_json(value, str(sidecar))
+            record = _read_sidecar(sidecar)
             if (record.name, record.samples, record.identity_hash) == (shard.name, shard.samples, expected):
                 records += [record] * record.is_in(folder)
     return records
@@ -180,7 +176,7 @@ def finish_cache(
 
 def _read_sidecar(path: Path) -> TokenShardRecord:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path, _MOST_SIDECAR_BYTES)
     except ValueError as error:
         raise TokenCacheError(f"{path} is damaged ({error}). Delete it and run the command again.") from error
     return TokenShardRecord.from_json(value, str(path))
@@ -197,8 +193,8 @@ def _stored_identity(folder: Path) -> dict[str, Any] | None:
         path = folder / name
         if path.is_file():
             try:
-                value = json.loads(path.read_text(encoding="utf-8"))
-                identity: dict[str, Any] = value[key] if key else value
+                value = read_json(path)
+                identity: dict[str, Any] = dict(value[key] if key else value)
             except (ValueError, KeyError, TypeError) as error:
                 raise TokenCacheError(
                     f"{path} is damaged or of something else ({type(error).__name__}: {error}). Give another "

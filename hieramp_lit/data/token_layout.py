@@ -57,6 +57,8 @@ class TokenLayout:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        if any(type(number) is not int for number in (self.train, self.val, self.views, self.shard_size)):
+            raise ValueError(f"Numbers of samples, views and samples a shard are integers, got {self}.")
         if self.views < 1 or self.shard_size < 1:
             raise ValueError(f"data.views={self.views}, data.shard_size={self.shard_size}: give at least 1 of each.")
         if self.train < 1 or self.val < 1:
@@ -69,6 +71,11 @@ class TokenLayout:
     def views_of(self, split: Split) -> int:
         """Number of views of a split."""
         return self.views if split == "train" else 1
+
+    @property
+    def num_shards(self) -> int:
+        """Number of shards."""
+        return sum(self.views_of(split) * -(-self.samples(split) // self.shard_size) for split in SPLITS)
 
     @cached_property
     def shards(self) -> Sequence[TokenShard]:

@@ -4,11 +4,13 @@ import argparse
 import difflib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 
 from hieramp_lit import __version__
+from hieramp_lit.accidents import RunStoppedError, is_lost_peer, is_out_of_memory
 
 LIGHTNING_COMMANDS = {
     "fit": "Train what the configuration names: a tokenizer, class tokens or a student.",
@@ -19,6 +21,7 @@ LIGHTNING_COMMANDS = {
 }
 COMMANDS = {
     "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",
+    "doctor": "Check an installation and a configuration, its weights, memory, disk and data, before hours are spent.",
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
     "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
@@ -27,6 +30,7 @@ COMMANDS = {
 """The others: `hieramp_lit.commands.NAME` (``-`` as ``_``) has ``main(args, prog)`` and ``build_parser(prog)``."""
 
 DEBUG_VARIABLE = "HIERAMP_DEBUG"
+_FIRST_ERROR = "its message, above or below, names the cause."
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -38,17 +42,31 @@ def main(args: Sequence[str] | None = None) -> None:
             see exceptions.
 
     Raises:
-        SystemExit: With code 2 if the arguments are refused, 0 after ``--help``, ``--version`` or ``--print_config``.
+        SystemExit: With code 2 if the arguments are refused, 0 after ``--help``, ``--version`` or ``--print_config``;
+            with 128 + the signal's number after a signal: 130 Ctrl-C, 143 SIGTERM, 138 SIGUSR1.
     """
     if args is not None:
         _dispatch(args, from_console=False)
         return
     try:
         _dispatch(sys.argv[1:], from_console=True)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped by Ctrl-C\n")
+        sys.exit(128 + signal.SIGINT)
+    except RunStoppedError as stop:
+        if str(stop):
+            sys.stderr.write(f"\n{stop}\n")
+        sys.exit(stop.exit_code)
     except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE) or not _is_for_the_user(error):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
-        sys.stderr.write(f"\nerror: {error}\n({type(error).__name__}; {DEBUG_VARIABLE}=1 shows where it arose)\n")
+        if is_lost_peer(error):
+            sys.stderr.write(f"\nended, because another process of this run ended first: {_FIRST_ERROR}\n")
+        elif _is_for_the_user(error):
+            text = "\n".join([str(error), *getattr(error, "__notes__", [])])
+            sys.stderr.write(f"\nerror: {text}\n({type(error).__name__}; {DEBUG_VARIABLE}=1 shows where it arose)\n")
+        else:
+            raise
         sys.exit(1)
 
 
@@ -109,6 +127,8 @@ def raised_by(error: BaseException) -> str:
 
 def _is_for_the_user(error: Exception) -> bool:
     """Tell a refusal that our own code wrote for the user, or a file problem, from a defect that needs a traceback."""
-    return isinstance(error, OSError) or (
-        isinstance(error, ValueError | RuntimeError) and raised_by(error) == __package__
+    return (
+        isinstance(error, OSError)
+        or is_out_of_memory(error)
+        or (isinstance(error, ValueError | RuntimeError) and raised_by(error) == __package__)
     )

@@ -3,6 +3,7 @@
 import logging
 import netrc
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,22 +13,28 @@ from urllib.parse import urlparse
 
 import lightning
 import lightning.pytorch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningCLI
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_info
 
 # Imported for their names: YAML may then say `class_path: ClassTokenTuning` without the module.
 import hieramp_lit.callbacks
 import hieramp_lit.data
 import hieramp_lit.generate
-import hieramp_lit.tasks  # noqa: F401
+import hieramp_lit.tasks
+import hieramp_lit.trainer  # noqa: F401
 from hieramp_lit import __version__
 from hieramp_lit.allocator import keep_freed_memory
 from hieramp_lit.callbacks.run_config import RunConfigCallback
+from hieramp_lit.callbacks.run_logger import RunLogger
 from hieramp_lit.checkpoints import check_resumable
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
+from hieramp_lit.processes import end_with_parent
 from hieramp_lit.tasks.tokenization import Tokenization
+from hieramp_lit.trainer import CleanStop, FiniteLoss, MemoryAdvice, WholeCheckpointIO
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +74,19 @@ class HierampCLI(LightningCLI):
         """Generate without keeping the images: the shard writer has already stored them."""
         self.trainer.predict(model, **kwargs, return_predictions=False)
 
+    def fit(self, model: LightningModule, **kwargs: Any) -> None:
+        """Train; with ``--ckpt_path last`` from where the experiment's newest run left off, if there is one."""
+        if kwargs.get("ckpt_path") == "last":
+            loggers = [logger for logger in self.trainer.loggers if isinstance(logger, RunLogger)]
+            if not loggers:
+                raise ValueError(
+                    "--ckpt_path last looks into the folder of a RunLogger; there is none in trainer.logger."
+                )
+            found = loggers[0].last_checkpoint()
+            rank_zero_info(f"Going on from {found}." if found else "There is no run to go on from: starting anew.")
+            kwargs["ckpt_path"] = None if found is None else str(found)
+        self.trainer.fit(model, **kwargs)
+
     def before_instantiate_classes(self) -> None:
         """Record W&B runs on disk where no key is known, instead of asking for one or failing without a terminal."""
         loggers = self._get(self.config, "trainer").logger
@@ -84,6 +104,8 @@ class HierampCLI(LightningCLI):
         try:
             super().instantiate_classes()
             keep_freed_memory(self.trainer.strategy.root_device)
+            if type(self.trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+                self.trainer.strategy.checkpoint_io = WholeCheckpointIO()
         except ValueError as wrapped:
             error: BaseException = wrapped
             while error.__cause__ is not None and raised_by(error) == "jsonargparse":
@@ -117,6 +139,8 @@ def run(args: ArgsType) -> None:
     Raises:
         ValueError: If Lightning finds that the parts of the configuration do not fit each other.
     """
+    if "LOCAL_RANK" in os.environ:
+        end_with_parent(signal.SIGKILL)  # a rank whose launcher was killed would wait for the others for ever
     commands = {command: _parser_texts(command, summary) for command, summary in LIGHTNING_COMMANDS.items()}
     with without_misleading_noise():
         _cli(args, {"prog": "hieramp", "version": __version__, **commands}, run=True)
@@ -185,6 +209,8 @@ def _cli(
                 # Our data modules share out their work themselves; a sampler on top would drop most of it.
                 "use_distributed_sampler": False,
                 "logger": {"class_path": "hieramp_lit.callbacks.RunLogger"},
+                # beside those of the configuration
+                "callbacks": [CleanStop(), FiniteLoss(), MemoryAdvice()],
             },
             save_config_callback=RunConfigCallback,
             save_config_kwargs={"save_to_log_dir": False},

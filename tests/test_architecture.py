@@ -13,7 +13,9 @@ PACKAGES = sorted(folder.parent.name for folder in PACKAGE.glob("*/__init__.py")
 
 LEVELS = {
     0: {
+        "accidents",
         "allocator",
+        "slurm",
         "seeds",
         "files",
         "hub",
@@ -22,6 +24,7 @@ LEVELS = {
         "checkpoints",
         "sharded_checkpoint",
         "optimization",
+        "processes",
         "transfer",
         "var",
         "amplify",

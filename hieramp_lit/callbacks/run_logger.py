@@ -5,6 +5,14 @@ from pathlib import Path
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from hieramp_lit.files import write_text
+from hieramp_lit.slurm import job_id
+
+LAST = "last.ckpt"
+"""Under this name ``save_last: true`` and a stopped run leave their checkpoint."""
+JOB = "slurm_job"
+"""File of a run's folder: the SLURM job that it belongs to."""
+
 
 class RunLogger(CSVLogger):
     """Lightning's CSV logger (``metrics.csv``) whose version folder belongs to one run alone.
@@ -29,6 +37,20 @@ class RunLogger(CSVLogger):
             self._folder = self._claim()
         return self._folder
 
+    def last_checkpoint(self) -> Path | None:
+        """``checkpoints/last.ckpt`` of the newest run of this experiment that has one; None without.
+
+        In a SLURM job only runs of this job count: put back into the queue, it goes on with its own, and finds none
+        when it starts for the first time.
+        """
+        job = job_id()
+        runs = [(_number(path), path) for path in Path(self.root_dir).glob("version_*") if _number(path) >= 0]
+        for _, run in sorted(runs, reverse=True):
+            checkpoint = run / "checkpoints" / LAST
+            if checkpoint.exists() and (job is None or _job_of(run) == job):
+                return checkpoint
+        return None
+
     def _claim(self) -> int:
         number = 0
         while not _take(Path(self.root_dir, f"version_{number}")):
@@ -48,4 +70,16 @@ def _make(folder: Path) -> bool:
         folder.mkdir(parents=True)
     except FileExistsError:
         return False
+    job = job_id()
+    if job is not None:
+        write_text(folder / JOB, job)
     return True
+
+
+def _number(run: Path) -> int:
+    number = run.name.removeprefix("version_")
+    return int(number) if number.isdigit() else -1
+
+
+def _job_of(run: Path) -> str | None:
+    return (run / JOB).read_text() if (run / JOB).is_file() else None

@@ -3,14 +3,12 @@
 Processes of their own, because a process that has been one of several Lightning ranks stays one.
 """
 
-import ctypes
 import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -24,9 +22,11 @@ from rich.console import Console
 from rich.text import Text
 
 from hieramp_lit.files import sha256, write_json
+from hieramp_lit.processes import end_with_parent
 
 _INHERITED_ROLE = re.compile(
     "(LOCAL_|NODE_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PL_GLOBAL_SEED|PL_SEED_WORKERS|WANDB_.*"
+    "|SLURM_(N(TASKS|PROCS).*|PROCID|LOCALID|NODEID|STEP_.*)"
 )
 """What would make a child part of another job: ranks, seeds and runs of the calling process."""
 
@@ -154,7 +154,7 @@ class StageRunner:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=_clean_environment(threads),
-                    preexec_fn=_end_with_parent,
+                    preexec_fn=end_with_parent,
                 )
                 self._running.add(process)
             try:
@@ -166,15 +166,6 @@ class StageRunner:
                     self._running.discard(process)
         if code != 0:
             raise StageError(stage, code if code > 0 else 128 - code, log)
-
-
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def _end_with_parent() -> None:
-    """Run in a new child: the system asks it to end when its parent ends in whatever way, `kill -9` too."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,7 @@
 """HIERAMP's generation: a tuned VAR with amplified class-token attention, from its weight files (`hieramp predict`)."""
 
 import time
+from typing import ClassVar
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -45,6 +46,8 @@ class AmplifiedGeneration(Generation):
         FileNotFoundError: If a weight file does not exist.
         ValueError: If weights, tokenizer and amplification do not fit each other, or a value is impossible.
     """
+
+    memory_knobs: ClassVar[tuple[str, ...]] = ("model.decode_batch_size", *Generation.memory_knobs)
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ Legend: ``B`` batch · ``L`` tokens of all scales · ``l₀`` tokens of the firs
 """
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -83,6 +83,13 @@ class ClassTokenTuning(LightningModule):
             the checkpoint does not fit the sizes; then it says what the file looks like.
         FileNotFoundError: If there is no such file.
     """
+
+    memory_knobs: ClassVar[tuple[str, ...]] = (
+        "data.batch_size; with model.global_batch the steps stay the same",
+        "model.checkpointing: true",
+        "trainer.precision: bf16-mixed",
+        "on several GPUs, configs/overlays/fsdp.yaml, which shares the network out",
+    )
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Generation: any generator's images, written as a shard set (`hieramp predict`)."""
 
+from typing import ClassVar
+
 from lightning.pytorch import Callback, LightningModule
 
 from hieramp_lit.callbacks.generation_progress import GenerationProgress
@@ -24,6 +26,11 @@ class Generation(LightningModule):
     Raises:
         ValueError: If a value is impossible; the message names the key.
     """
+
+    memory_knobs: ClassVar[tuple[str, ...]] = (
+        "data.batch_size",
+        "trainer.precision: bf16-mixed, which makes another set",
+    )
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from lightning.pytorch import Callback
@@ -79,6 +79,12 @@ class RelabelTraining(StudentEvaluation):
     """
 
     teacher_network: nn.Module | None
+
+    memory_knobs: ClassVar[tuple[str, ...]] = (
+        "data.max_device_gib: images then wait in host memory",
+        "trainer.precision: bf16-mixed, which the result records",
+        "data.batch_size, which is part of the protocol",
+    )
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Encoding a data set once: images to tokens, written as a token cache (`hieramp tokenize`)."""
 
+from typing import ClassVar
+
 from lightning.pytorch import Callback, LightningModule
 from torch import Tensor
 
@@ -26,6 +28,10 @@ class Tokenization(LightningModule):
         ValueError: If the codebook has more than 65536 codes, or `output` is empty.
         FileNotFoundError: If there is no such tokenizer.
     """
+
+    memory_knobs: ClassVar[tuple[str, ...]] = (
+        "data.batch_size",
+    )
 
     def __init__(
         self,

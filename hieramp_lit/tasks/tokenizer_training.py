@@ -3,7 +3,7 @@
 Legend: ``B`` batch · ``L`` tokens of all scales · ``H W`` pixels.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -47,6 +47,11 @@ class TokenizerTraining(LightningModule):
         ValueError: If a weight is negative, sizes are impossible, or the checkpoint does not fit them.
         FileNotFoundError: If there is no such checkpoint.
     """
+
+    memory_knobs: ClassVar[tuple[str, ...]] = (
+        "data.batch_size, with trainer.accumulate_grad_batches to make up for it",
+        "trainer.precision: bf16-mixed",
+    )
 
     def __init__(
         self,

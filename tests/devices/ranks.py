@@ -34,7 +34,7 @@ class Ranks:
         folder: Path,
         target: Callable[..., Any],
         *arguments: object,
-        count: int = 2,
+        count: int = 1,
         environment: dict[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)

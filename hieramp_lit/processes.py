@@ -1,0 +1,12 @@
+"""Processes that end with the one that started them."""
+
+import ctypes
+import signal
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent(signum: signal.Signals = signal.SIGTERM) -> None:
+    """Have the system send this process a signal when its parent ends in whatever way, `kill -9` too."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signum)

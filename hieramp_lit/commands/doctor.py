@@ -1,0 +1,96 @@
+"""`hieramp doctor`: looks at an installation and a configuration before hours are spent on them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from hieramp_lit.bench.machine import chosen_device
+from hieramp_lit.cli import COMMANDS
+from hieramp_lit.doctor import Diagnosis
+from hieramp_lit.doctor.examine import Examination, examine_installation
+from hieramp_lit.doctor.findings import attempted
+from hieramp_lit.doctor.setup import Setup
+from hieramp_lit.lightning_cli import parse, without_misleading_noise
+
+NAME = "doctor"
+TEACHER = "teacher"
+FEW_IMAGES, IMAGES_OF_TEACHER = 16, 2000
+
+
+def main(args: Sequence[str], prog: str) -> None:
+    """Run the command.
+
+    Args:
+        args: Arguments after the command's name.
+        prog: How the user called it, for the help text.
+
+    Raises:
+        SystemExit: With code 1 if anything is an error.
+    """
+    of_teacher = bool(args) and args[0] == TEACHER
+    options, configuration = _options(prog).parse_known_args(list(args)[of_teacher:])
+    configuration = [word for file in options.config for word in ("--config", file)] + configuration
+    if of_teacher and not configuration:
+        build_parser(prog).error("teacher needs --config FILE: a student's, which names the teacher.")
+    with without_misleading_noise():
+        diagnosis = _diagnose(options, configuration, of_teacher)
+    diagnosis.show(Console(width=120))
+    if options.out is not None:
+        diagnosis.write(options.out)
+    if diagnosis.count("error"):
+        sys.exit(1)
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The command's own arguments; all others override the configuration, as for ``hieramp fit``."""
+    parser = _options(prog)
+    parser.add_argument(
+        "what", nargs="?", choices=[TEACHER],
+        help="try a student's teacher on the validation images: accuracy, and class order",
+    )  # fmt: skip
+    return parser
+
+
+def _options(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage=f"{prog} [{TEACHER}] [--config FILE.yaml [--model.KEY VALUE] [--data.KEY VALUE] …]",
+        description="Check an installation; with a configuration of fit, predict or tokenize also its weights, data, "
+        "memory and disk, and what tokenizer and VAR make of a few images. Each line says ok, warning or error, and "
+        "what to do. Exit status 1 if there is an error.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help="configuration; may come again")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default: cuda where there is one)")
+    parser.add_argument(
+        "--images", type=int, metavar="N",
+        help=f"images to try networks on (default: {FEW_IMAGES}; a teacher: {IMAGES_OF_TEACHER})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--folder", type=Path, metavar="FOLDER",
+        help="images to try them on, in class folders (default: those of the data)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the findings as JSON")
+    return parser
+
+
+def _diagnose(options: argparse.Namespace, configuration: Sequence[str], of_teacher: bool) -> Diagnosis:
+    number = options.images if options.images is not None else IMAGES_OF_TEACHER if of_teacher else FEW_IMAGES
+    if number < 1:
+        raise ValueError(f"--images {number}: give a number of at least 1.")
+    if not configuration:
+        return Diagnosis("this installation", examine_installation())
+    cli = parse(configuration, NAME, COMMANDS[NAME])
+    setup = Setup.of(cli.config)
+    device = chosen_device(options.device)
+    if options.device == "auto" and setup.trainer.get("accelerator") == "cpu":
+        device = torch.device("cpu")
+    examination = Examination(setup, cli.parser, cli.config, device, number, options.folder)
+    subject = f"{setup.task} (hieramp {setup.command})"
+    if of_teacher:
+        return Diagnosis(f"teacher of {subject}", attempted("teacher", examination.run_teacher))
+    return Diagnosis(subject, examination.run())

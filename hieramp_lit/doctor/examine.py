@@ -1,0 +1,218 @@
+"""All checks of a configuration, one after the other; what refuses one does not keep the others from running."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch import LightningDataModule
+
+from hieramp_lit.classes import ClassList
+from hieramp_lit.data import ImageBatch, ImageFolderDataModule, ShardDataModule
+from hieramp_lit.data.module import SampledDataModule
+from hieramp_lit.doctor.disk import check_disk
+from hieramp_lit.doctor.estimates import memory_parts, remedy, writes
+from hieramp_lit.doctor.findings import REFUSALS, Finding, attempted, refused
+from hieramp_lit.doctor.images import (
+    codebook_use,
+    few_samples,
+    judge_codebook,
+    judge_prediction,
+    judge_reconstruction,
+    predict,
+    reconstruct,
+)
+from hieramp_lit.doctor.installation import check_devices, check_versions
+from hieramp_lit.doctor.memory import check_memory
+from hieramp_lit.doctor.setup import Setup, build_data
+from hieramp_lit.doctor.teacher import answers, find_order, judge
+from hieramp_lit.doctor.weights import Networks, image_size_of, load_networks, teacher_of, whole_teacher
+from hieramp_lit.generate.memory import free_bytes
+from hieramp_lit.students.network_input import NetworkInput
+
+MOST_AT_ONCE = 64
+"""Validation images of a teacher at once."""
+
+
+def examine_installation() -> list[Finding]:
+    """Versions and devices."""
+    return [*attempted("versions", check_versions), *attempted("device", check_devices)]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Looks at one configuration.
+
+    Args:
+        setup: What it asks for.
+        parser: That of the configuration.
+        config: The whole configuration.
+        device: Where to try the networks, and whose memory is meant.
+        images: Images to try them on.
+        folder: Images to take instead of the configuration's own; class folders.
+    """
+
+    setup: Setup
+    parser: ArgumentParser
+    config: Namespace
+    device: torch.device
+    images: int
+    folder: Path | None = None
+
+    def run(self) -> list[Finding]:
+        """All checks for the task's command."""
+        setup = self.setup
+        accelerator = str(setup.trainer.get("accelerator"))
+        findings = [*attempted("versions", check_versions)]
+        findings += attempted("device", lambda: check_devices(accelerator, setup.precision))
+        networks = Networks()
+        try:
+            networks = load_networks(setup)
+            findings += networks.findings
+        except REFUSALS as error:
+            findings.append(refused("weights", error))
+        data, of_data = self._data()
+        findings += of_data
+        findings += attempted("memory", lambda: self._memory(networks))
+        findings += attempted("disk", lambda: check_disk(writes(setup, networks, data)))
+        findings += attempted("images", lambda: self._images(networks, data))
+        return findings
+
+    def run_teacher(self) -> list[Finding]:
+        """The teacher of a student's configuration, on the validation images.
+
+        Raises:
+            ValueError: If the configuration has no teacher or no validation images.
+        """
+        teacher = teacher_of(self.setup.model)
+        if teacher is None:
+            raise ValueError("model.teacher is null: this configuration has no teacher to try.")
+        data = build_data(self.parser, self.config)
+        images = data.validation if isinstance(data, ShardDataModule) else data
+        if images is None:
+            raise ValueError("data.validation is null: give the images that judge the student.")
+        of_images = _classes(images)
+        there = isinstance(data, ShardDataModule) and Path(data.path).is_dir()
+        classes = _classes(data) if there else of_images
+        network = whole_teacher(teacher, image_size_of(self.setup)).to(self.device)
+        images.prepare_data()
+        images.setup("validate")
+        if hasattr(images, "batch_size"):
+            images.batch_size = min(images.batch_size, MOST_AT_ONCE)
+        mean, std = (
+            own or tuple(self.setup.model[name]) for name, own in (("mean", teacher.mean), ("std", teacher.std))
+        )
+        logits, labels = answers(
+            network, NetworkInput(mean, std), images.val_dataloader(), classes, of_images, self.images, self.device
+        )
+        order = find_order(logits, labels, len(classes), teacher.rows)
+        which = f"the set {data.path}" if isinstance(data, ShardDataModule) and there else "the validation images"
+        known = Finding("classes", "ok", f"{len(classes)} classes in the order of {which}")
+        return [known, *judge(order, teacher.rows, classes)]
+
+    def _data(self) -> tuple[LightningDataModule | None, list[Finding]]:
+        """The data module with images, or the plan, and what is to say about it."""
+        setup = self.setup
+        part = "data.init_args.images" if setup.task == "Tokenization" else "data"
+        if setup.data_class == "ShardDataModule":
+            return self._set()
+        try:
+            data = build_data(self.parser, self.config, part)
+            if isinstance(data, SampledDataModule):
+                data.prepare_data()
+                data.setup("fit")
+            return data, [self._described(data)]
+        except REFUSALS as error:
+            return None, [refused("data", error)]
+
+    def _set(self) -> tuple[LightningDataModule | None, list[Finding]]:
+        """A student's set, and the images that judge it."""
+        findings: list[Finding] = []
+        images = None
+        try:
+            data = build_data(self.parser, self.config)
+            images = data.validation if isinstance(data, ShardDataModule) else None
+            if images is not None:
+                images.prepare_data()
+                images.setup("validate")
+                findings.append(self._described(images))
+        except REFUSALS as error:
+            return None, [refused("data", error)]
+        if isinstance(data, ShardDataModule):
+            try:
+                text = f"{data.path}: {len(data.shards)} images of {len(data.classes)} classes"
+                findings.append(Finding("set", "ok", text))
+            except REFUSALS as error:
+                findings.append(refused("set", error))
+        return images, findings
+
+    def _described(self, data: LightningDataModule) -> Finding:
+        classes, name = _classes(data), type(data).__name__
+        rows = f"{len(classes)} classes, class rows {min(classes.rows)} to {max(classes.rows)}"
+        facts = {"classes": len(classes), "rows": classes.rows}
+        number = (self.setup.model.get("var") or {}).get("num_classes")
+        if number is not None and max(classes.rows) >= number:
+            text = f"{name}: {rows}, and model.var.num_classes is {number}"
+            remedy = "raise model.var.num_classes, check data.classes, or set data.class_rows: own"
+            return Finding("data", "error", text, remedy, facts)
+        if isinstance(data, SampledDataModule):
+            counts = [len(samples) for samples in (data.train_samples(), data.val_samples())]
+            text = f"{name}: {counts[0]:,} training and {counts[1]:,} validation samples of {rows}"
+            return Finding("data", "ok", text, facts=facts | {"train": counts[0], "val": counts[1]})
+        return Finding("data", "ok", f"{name}: {rows}", facts=facts)
+
+    def _memory(self, networks: Networks) -> list[Finding]:
+        parts = memory_parts(self.setup, networks)
+        if not parts:
+            return []
+        return [check_memory(parts, free_bytes(self.device), str(self.device), remedy(self.setup))]
+
+    def _images(self, networks: Networks, data: LightningDataModule | None) -> Sequence[Finding]:
+        """Try tokenizer and VAR on images, where there are both."""
+        vqvae, var = networks.vqvae, networks.var
+        if vqvae is None:
+            return []
+        source = self._source(data, vqvae.image_size)
+        if source is None:
+            text = "the configuration names no images to try tokenizer and VAR on"
+            return [Finding("images", "ok", text, "--folder FOLDER tries them on images of yours, in class folders")]
+        batch = few_samples(source, self.images)
+        vqvae = vqvae.to(self.device)
+        findings = []
+        if isinstance(batch, ImageBatch):
+            tokens, found = reconstruct(vqvae, batch.image)
+            findings.append(judge_reconstruction(found, len(tokens)))
+        else:
+            tokens = batch.tokens.long().to(self.device)
+        findings.append(judge_codebook(codebook_use(vqvae, tokens), tokens, vqvae.vocab_size))
+        if var is not None:
+            if int(batch.label.max()) >= var.num_classes:
+                text = f"class rows up to {int(batch.label.max())}, the VAR has {var.num_classes} classes"
+                remedy = "give the class list that the VAR was tuned with: data.classes, data.class_rows"
+                return [*findings, Finding("labels", "error", text, remedy)]
+            findings += judge_prediction(predict(vqvae, var.to(self.device), tokens, batch.label), vqvae.vocab_size)
+        return findings
+
+    def _source(self, data: LightningDataModule | None, side: int) -> LightningDataModule | None:
+        """Images to try: the folder given, those of the configuration, or a plan's folder of classes."""
+        classes = self.setup.data.get("classes")
+        folder = self.folder
+        if folder is None and self.setup.command == "predict" and isinstance(classes, str) and Path(classes).is_dir():
+            folder = Path(classes)
+        if folder is not None:
+            return ImageFolderDataModule(
+                str(folder), classes=_spec(classes), image_size=side, check=False, num_workers=0
+            )
+        return data if self.setup.command != "predict" else None
+
+
+def _spec(classes: object) -> str | list[str | int] | None:
+    return classes if isinstance(classes, str | list) else None
+
+
+def _classes(data: LightningDataModule) -> ClassList:
+    classes = getattr(data, "classes", None)
+    if not isinstance(classes, ClassList):
+        raise ValueError(f"data: {type(data).__name__} has no class list. Use one of our data modules.")
+    return classes

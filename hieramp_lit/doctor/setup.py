@@ -1,0 +1,111 @@
+"""What a configuration asks for, read without building it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch import LightningDataModule
+
+COMMANDS = {
+    "ClassTokenTuning": "fit",
+    "TokenizerTraining": "fit",
+    "RelabelTraining": "fit",
+    "AmplifiedGeneration": "predict",
+    "Generation": "predict",
+    "Tokenization": "tokenize",
+}
+"""The tasks, and what runs them."""
+_SLOW = {"check": False, "unreadable": "error"}
+"""Arguments of data modules that look at every image before the first is used; here a few images are looked at."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A configuration.
+
+    Attributes:
+        task: Class of ``model``, without its package.
+        model: Its arguments, with their defaults.
+        data_class: Class of ``data``, without its package.
+        data: Its arguments.
+        trainer: The trainer's.
+    """
+
+    task: str
+    model: Mapping[str, Any]
+    data_class: str
+    data: Mapping[str, Any]
+    trainer: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, config: Namespace) -> "Setup":
+        """Take a parsed configuration apart.
+
+        Raises:
+            ValueError: If it names a task that is not ours.
+        """
+        model, data = config["model"], config["data"]
+        task = model["class_path"].rpartition(".")[2]
+        if task not in COMMANDS:
+            raise ValueError(f"model.class_path={model['class_path']!r}: expected one of {', '.join(COMMANDS)}.")
+        return cls(
+            task,
+            _plain(model.get("init_args")),
+            data["class_path"].rpartition(".")[2],
+            _plain(data.get("init_args")),
+            _plain(config["trainer"]),
+        )
+
+    @property
+    def command(self) -> str:
+        """What runs it: fit, predict or tokenize."""
+        return COMMANDS[self.task]
+
+    @property
+    def precision(self) -> str:
+        """``trainer.precision``."""
+        return str(self.trainer.get("precision") or "32-true")
+
+    @property
+    def half(self) -> bool:
+        """Whether it computes in half precision."""
+        return "16" in self.precision
+
+    @property
+    def sharded(self) -> int:
+        """Devices that share one copy of the weights; 1 where each has its own."""
+        strategy = str(self.trainer.get("strategy")).lower()
+        devices = self.trainer.get("devices")
+        return (
+            devices if ("shard" in strategy or "fsdp" in strategy) and isinstance(devices, int) and devices > 0 else 1
+        )
+
+
+def build_data(parser: ArgumentParser, config: Namespace, part: str = "data") -> LightningDataModule:
+    """Build a data module of a configuration, without its look at every image.
+
+    Args:
+        parser: That of the configuration.
+        config: The whole configuration.
+        part: Key of the data module: ``data``, ``data.init_args.images``, ``data.init_args.validation``.
+
+    Raises:
+        ValueError: As its constructor does.
+    """
+    alone = config.clone()
+    chosen = alone[part]
+    for name, value in _SLOW.items():
+        if name in (chosen.get("init_args") or {}):
+            chosen["init_args"][name] = value
+    for name in [name for name in alone.keys(branches=True) if "." not in name]:
+        alone.pop(name)
+    alone["data"] = chosen
+    built = parser.instantiate(alone)["data"]
+    if not isinstance(built, LightningDataModule):
+        raise ValueError(f"{part}: {type(built).__name__} is no data module.")
+    return built
+
+
+def _plain(arguments: Namespace | None) -> Mapping[str, Any]:
+    return arguments.as_dict() if isinstance(arguments, Namespace) else {}

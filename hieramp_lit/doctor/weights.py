@@ -1,0 +1,223 @@
+"""Weight files of a set-up: there, whole, of the right kind and size, and made for each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from hieramp_lit.checkpoints import is_sharded, load_strictly, read_tensors, resolve, weights_sha256
+from hieramp_lit.doctor.findings import REFUSALS, Finding, refused, size
+from hieramp_lit.doctor.setup import Setup
+from hieramp_lit.students import create_student
+from hieramp_lit.students.teacher import PREFIXES, Teacher
+from hieramp_lit.var import (
+    VAR,
+    VQVAE,
+    Scales,
+    Tokenizer,
+    VARArchitecture,
+    VQVAEArchitecture,
+    check_pair,
+    load_into,
+    load_var,
+)
+
+
+@dataclass
+class Networks:
+    """Networks of a set-up that could be loaded.
+
+    Attributes:
+        vqvae: Tokenizer; None if there is none, or it does not load.
+        var: Trained VAR, likewise; None too where it is to be trained from scratch.
+        findings: What loading them showed.
+    """
+
+    vqvae: VQVAE | None = None
+    var: VAR | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+def load_networks(setup: Setup) -> Networks:
+    """Load every weight file that the set-up names, as the run would, and tell size, SHA-256 and kind of each."""
+    networks = Networks()
+    model = setup.model
+    if setup.task == "RelabelTraining":
+        _check_student(setup, networks.findings)
+        return networks
+    if setup.task == "TokenizerTraining":
+        architecture = made_of(VQVAEArchitecture, model["architecture"])
+        networks.vqvae = _tokenizer(model.get("checkpoint"), Scales(model["patch_nums"]), networks.findings, "model")
+        if networks.vqvae is not None and VQVAEArchitecture.of(networks.vqvae.state_dict()) != architecture:
+            theirs = VQVAEArchitecture.of(networks.vqvae.state_dict())
+            text = f"model.checkpoint is {theirs}, model.architecture {architecture}"
+            networks.findings.append(Finding("tokenizer", "error", text, "set model.architecture to the file's sizes"))
+        return networks
+    if "tokenizer" not in model:
+        return networks  # random real images
+    networks.var = _var(setup, networks.findings)
+    sides = networks.var.scales if networks.var is not None else _scales(model)
+    if sides is not None:
+        checkpoint = model["tokenizer"]["checkpoint"]
+        networks.vqvae = _tokenizer(checkpoint, sides, networks.findings, "model.tokenizer")
+    if networks.var is not None and networks.vqvae is not None:
+        try:
+            check_pair(networks.vqvae, networks.var)
+        except ValueError as error:
+            networks.findings.append(refused("tokenizer and VAR", error))
+            networks.var = None
+    return networks
+
+
+def made_of(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """A `VARArchitecture`, `VQVAEArchitecture` or `Teacher` of parsed values, where lists stand for tuples."""
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _var(setup: Setup, findings: list[Finding]) -> VAR | None:
+    checkpoint, model, key = setup.model.get("checkpoint"), setup.model, "model.checkpoint"
+    if setup.task == "Tokenization":
+        return None
+    if checkpoint is None:
+        findings.append(Finding("VAR", "ok", "model.checkpoint is null: trained from scratch"))
+        return None
+    try:
+        if setup.task == "ClassTokenTuning":
+            var: VAR = made_of(VARArchitecture, model["var"]).build()
+            fresh = load_into(var, checkpoint, key=key, label_rows=model["label_rows"])
+            more = f"; not in the file, and new: {', '.join(fresh)}" if fresh else ""
+        else:
+            var, more = load_var(checkpoint, num_heads=model["num_heads"], key=key), ""
+    except REFUSALS as error:
+        findings.append(refused("VAR", error))
+        return None
+    about = VARArchitecture.of(var.state_dict()).describe() + more
+    findings.append(_described("VAR", checkpoint, key, var, about))
+    var.eval()
+    return var
+
+
+def _tokenizer(checkpoint: str | None, scales: Scales, findings: list[Finding], part: str) -> VQVAE | None:
+    if checkpoint is None:
+        findings.append(Finding("tokenizer", "ok", f"{part}.checkpoint is null: trained from scratch"))
+        return None
+    try:
+        vqvae = Tokenizer(checkpoint).load(scales)
+    except REFUSALS as error:
+        findings.append(refused("tokenizer", error))
+        return None
+    about = f"codebook {vqvae.vocab_size}×{vqvae.z_channels}, images of {vqvae.image_size} pixels"
+    findings.append(_described("tokenizer", checkpoint, f"{part}.checkpoint", vqvae, about))
+    return vqvae
+
+
+def _scales(model: Mapping[str, Any]) -> Scales | None:
+    """Token maps that the configuration names, where the VAR's file does not say them."""
+    named = model.get("patch_nums") or model.get("var", {}).get("patch_nums")
+    return None if named is None else Scales(tuple(named))
+
+
+def _check_student(setup: Setup, findings: list[Finding]) -> None:
+    model = setup.model
+    teacher = teacher_of(model)
+    if teacher is None:
+        findings.append(Finding("teacher", "ok", "model.teacher is null: hard labels"))
+    elif teacher.checkpoint is None:
+        findings.append(Finding("teacher", "ok", f"{teacher.architecture} with the weights that its library publishes"))
+    else:
+        key = "model.teacher.checkpoint"
+        try:
+            network = whole_teacher(teacher, image_size_of(setup))
+            about = f"{teacher.architecture} with {answers_of(teacher)} answers; `hieramp doctor teacher` tries it"
+            findings.append(_described("teacher", teacher.checkpoint, key, network, about))
+        except REFUSALS as error:
+            findings.append(refused("teacher", error))
+    if model.get("checkpoint") is not None:
+        try:
+            path = resolve(model["checkpoint"], key="model.checkpoint")
+            tensors = read_tensors(path, prefixes=PREFIXES, key="model.checkpoint")
+            text = f"{path}: {len(tensors)} tensors, {size(_bytes(path))}"
+            findings.append(Finding("student", "ok", text, facts={"sha256": weights_sha256(path)}))
+        except REFUSALS as error:
+            findings.append(refused("student", error))
+
+
+def teacher_of(model: Mapping[str, Any]) -> Teacher | None:
+    """The teacher that a student's configuration names.
+
+    Raises:
+        ValueError: As its constructor does.
+    """
+    values = model.get("teacher")
+    if values is None:
+        return None
+    teacher: Teacher = made_of(Teacher, values)
+    return teacher
+
+
+def image_size_of(setup: Setup) -> int:
+    """Side in pixels of a student's images.
+
+    Raises:
+        ValueError: If the configuration leaves it to the data.
+    """
+    validation = (setup.data.get("validation") or {}).get("init_args", {})
+    found = setup.model.get("image_size") or setup.data.get("image_size") or validation.get("image_size")
+    if found is None:
+        if "Digits" in setup.data_class or "Digits" in str((setup.data.get("validation") or {}).get("class_path")):
+            return 32
+        raise ValueError("model.image_size is null and the data does not say it: give it to have the teacher tried.")
+    return int(found)
+
+
+def answers_of(teacher: Teacher) -> int:
+    """Rows of the last layer of a teacher's weights.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no classifier.
+    """
+    if teacher.num_classes is not None:
+        return teacher.num_classes
+    if teacher.checkpoint is None:
+        return 1000
+    key = "model.teacher.checkpoint"
+    tensors = read_tensors(resolve(teacher.checkpoint, key=key), prefixes=PREFIXES, key=key)
+    last = next((tensor for tensor in reversed(tensors.values()) if tensor.ndim == 2), None)
+    if last is None:
+        raise ValueError(f"{key}: {teacher.checkpoint} has no last layer, so it is no classifier.")
+    return len(last)
+
+
+def whole_teacher(teacher: Teacher, image_size: int) -> nn.Module:
+    """A teacher with all answers that its weights have, whatever its `rows`; in eval mode.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not fit the architecture.
+    """
+    key = "model.teacher.checkpoint"
+    network = create_student(
+        teacher.architecture, answers_of(teacher), image_size, teacher.norm, teacher.checkpoint is None
+    )
+    if teacher.checkpoint is not None:
+        path = resolve(teacher.checkpoint, key=key)
+        tensors = read_tensors(path, prefixes=PREFIXES, key=key)
+        hint = f"architecture={teacher.architecture!r} must be the one that was trained: a 7×7 stem is not a 3×3 one."
+        load_strictly(network, tensors, source=str(path), key=key, hint=hint)
+    return network.eval().requires_grad_(False)
+
+
+def _described(check: str, checkpoint: str, key: str, network: nn.Module, about: str) -> Finding:
+    path = resolve(checkpoint, key=key)
+    digest, parameters = weights_sha256(path), sum(parameter.numel() for parameter in network.parameters())
+    text = f"{checkpoint}: {about}; {parameters:,} parameters, {size(_bytes(path))}, SHA-256 {digest[:12]}…"
+    facts = {"checkpoint": checkpoint, "sha256": digest, "parameters": parameters, "bytes": _bytes(path)}
+    return Finding(check, "ok", text, facts=facts)
+
+
+def _bytes(path: Path) -> int:
+    files = path.iterdir() if is_sharded(path) else [path]
+    return sum(file.stat().st_size for file in files)

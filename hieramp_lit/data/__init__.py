@@ -14,6 +14,7 @@ from hieramp_lit.data.token_cache import TokenCache
 from hieramp_lit.data.token_data import TokenDataModule
 from hieramp_lit.data.token_plan import TokenizationPlan
 from hieramp_lit.data.warp import Warp
+from hieramp_lit.data.web_dataset import WebDatasetDataModule
 
 __all__ = [
     "Augmentation",
@@ -35,5 +36,6 @@ __all__ = [
     "TokenizationBatch",
     "TokenizationPlan",
     "Warp",
+    "WebDatasetDataModule",
     "load_digits_split",
 ]

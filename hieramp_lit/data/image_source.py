@@ -111,12 +111,25 @@ class PackedNames(Sequence[str]):
 
     def __init__(self, names: Iterable[str]) -> None:
         encoded = [os.fsencode(name) for name in names]
-        self._text = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-        self._ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+        self.text: ByteArray = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        self.ends: IntArray = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+
+    @classmethod
+    def unpack(cls, text: ByteArray, ends: IntArray) -> "PackedNames":
+        """Names from what `text` and `ends` of others were.
+
+        Raises:
+            ValueError: If they do not fit each other.
+        """
+        if text.dtype != np.uint8 or (np.diff(ends, prepend=0) < 0).any() or (ends[-1:] != len(text)).any():
+            raise ValueError("text and ends of the names do not fit each other")
+        names = cls(())
+        names.text, names.ends = text, ends
+        return names
 
     def __len__(self) -> int:
         """Number of names."""
-        return len(self._ends)
+        return len(self.ends)
 
     @overload
     def __getitem__(self, place: int) -> str: ...
@@ -127,8 +140,8 @@ class PackedNames(Sequence[str]):
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
         place = range(len(self))[place]
-        start = self._ends[place - 1] if place else 0
-        return os.fsdecode(self._text[start : self._ends[place]].tobytes())
+        start = self.ends[place - 1] if place else 0
+        return os.fsdecode(self.text[start : self.ends[place]].tobytes())
 
     def subset(self, places: Iterable[int]) -> "PackedNames":
         """Some of the names, in this order."""

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import ModuleType
 
 from hieramp_lit import __version__
 from hieramp_lit.accidents import RunStoppedError, is_lost_peer, is_out_of_memory
@@ -25,12 +26,13 @@ COMMANDS = {
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
     "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
+    "export": "Write the images of a shard set as a folder per class, which other evaluators read.",
+    "import": "Make a shard set of a folder of images per class, to judge anybody's distilled data.",
     "export-weights": "Write the VAR or tokenizer of a checkpoint under its published names (.pth or .safetensors).",
 }
-"""The others: `hieramp_lit.commands.NAME` (``-`` as ``_``) has ``main(args, prog)`` and ``build_parser(prog)``."""
+"""The others: each has a module, see `command_module`, with ``main(args, prog)`` and ``build_parser(prog)``."""
 
 DEBUG_VARIABLE = "HIERAMP_DEBUG"
-_FIRST_ERROR = "its message, above or below, names the cause."
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -61,7 +63,11 @@ def main(args: Sequence[str] | None = None) -> None:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         if is_lost_peer(error):
-            sys.stderr.write(f"\nended, because another process of this run ended first: {_FIRST_ERROR}\n")
+            first_line = str(error).partition("\n")[0]
+            sys.stderr.write(
+                f"\nended, because another process of this run ended first: its message, above or below, names the "
+                f"cause.\n(here it showed as {type(error).__name__}: {first_line}; {DEBUG_VARIABLE}=1 shows where)\n"
+            )
         elif _is_for_the_user(error):
             text = "\n".join([str(error), *getattr(error, "__notes__", [])])
             sys.stderr.write(f"\nerror: {text}\n({type(error).__name__}; {DEBUG_VARIABLE}=1 shows where it arose)\n")
@@ -75,8 +81,7 @@ def _dispatch(args: Sequence[str], *, from_console: bool) -> None:
     parser = _overview()
     name = args[0] if args else ""
     if name in COMMANDS:
-        command = importlib.import_module(f"hieramp_lit.commands.{name.replace('-', '_')}")
-        command.main(args[1:], prog=f"{parser.prog} {name}")
+        command_module(name).main(args[1:], prog=f"{parser.prog} {name}")
     elif not args or name in {"-h", "--help", "--version"}:
         parser.parse_args(args)
         parser.print_help(sys.stderr)
@@ -91,6 +96,12 @@ def _dispatch(args: Sequence[str], *, from_console: bool) -> None:
         near = difflib.get_close_matches(name, known, n=1)
         suggestion = f"Did you mean {near[0]!r}? " if near else ""
         parser.error(f"unknown command {name!r}. {suggestion}Commands: {', '.join(known)}.")
+
+
+def command_module(name: str) -> ModuleType:
+    """The module of one of `COMMANDS`: its name, ``-`` as ``_``; Python's own word ``import`` cannot be one."""
+    file = "import_folder" if name == "import" else name.replace("-", "_")
+    return importlib.import_module(f"hieramp_lit.commands.{file}")
 
 
 def _overview() -> argparse.ArgumentParser:

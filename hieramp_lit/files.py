@@ -40,7 +40,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _fsync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -111,8 +111,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fsync_folder(folder: Path) -> None:
-    """Make the rename itself durable; a no-op where folders cannot be opened."""
+def fsync_folder(folder: Path) -> None:
+    """Make renames in a folder durable; a no-op where folders cannot be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:

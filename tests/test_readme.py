@@ -1,13 +1,12 @@
 """What the READMEs tell people to type works: every `hieramp` line parses, every `make` target exists."""
 
-import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from hieramp_lit.cli import COMMANDS, LIGHTNING_COMMANDS, main
+from hieramp_lit.cli import COMMANDS, LIGHTNING_COMMANDS, command_module, main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("*/README.md")) if path.is_file())
@@ -43,8 +42,7 @@ def test_command_parses(
     monkeypatch.chdir(ROOT)
     name, *others = arguments
     if name in COMMANDS and name != "students":  # which takes a configuration, as fit does
-        module = importlib.import_module(f"hieramp_lit.commands.{name.replace('-', '_')}")
-        module.build_parser("hieramp").parse_args(others)
+        command_module(name).build_parser("hieramp").parse_args(others)
         return
     with pytest.raises(SystemExit) as stop:
         main([*arguments, *(["--print_config"] if name in {*LIGHTNING_COMMANDS, "students"} else [])])

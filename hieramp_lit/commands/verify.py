@@ -3,12 +3,12 @@
 import argparse
 import subprocess
 import sys
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands.progress import ShardProgress
 from hieramp_lit.data.token_cache import FORMAT, TokenCache
 from hieramp_lit.files import read_json
 from hieramp_lit.shards.errors import ShardError
@@ -17,8 +17,6 @@ from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.repair import Repair, repair
 from hieramp_lit.shards.set_index import SetIndex
 from hieramp_lit.shards.verify import Fault, find_faults
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -110,7 +108,7 @@ def verify(folder: Path, *, contents: bool = True, mend: bool = False, generatio
 def _report(folder: Path, contents: bool, only: Collection[int] | None, console: Console) -> list[Fault]:
     """Find the faults and print each when it is found."""
     found = []
-    for fault in find_faults(folder, contents=contents, only=only, progress=_Progress()):
+    for fault in find_faults(folder, contents=contents, only=only, progress=ShardProgress("checked")):
         console.print(str(fault), markup=False)
         found.append(fault)
     return found
@@ -161,18 +159,3 @@ def _verify_cache(folder: Path, contents: bool, mend: bool, console: Console) ->
     if contents:
         cache.verify()
     console.print(f"{folder} is whole: a token cache of {len(cache.records)} shard(s)", markup=False)
-
-
-class _Progress:
-    """Tells every few seconds how far the check is, on standard error."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._start = self._told = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._told >= _SECONDS_BETWEEN_LINES:
-            self._told = now
-            left = (now - self._start) / done * (total - done)
-            self._console.print(f"{done} of {total} shards checked, about {left / 60:.0f} min left", markup=False)

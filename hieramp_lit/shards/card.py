@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from hieramp_lit.shards.format import CONTACT_SHEET, SPLIT
+from hieramp_lit.shards.identity import IMPORTED
+from hieramp_lit.shards.manifest import Manifest
 from hieramp_lit.shards.reader import ShardSet
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -36,7 +38,7 @@ configs:
 
 # {_title(shard_set)}
 
-A distilled image data set made by hieramp_lit's generator `{manifest.generator}`.
+A distilled image data set {_origin(manifest)}.
 
 ![The first images of each class]({CONTACT_SHEET})
 
@@ -78,6 +80,12 @@ made it).
 def _title(shard_set: ShardSet) -> str:
     manifest = shard_set.manifest
     return f"{len(shard_set.classes)} classes × {manifest.images_per_class} images by {manifest.generator}"
+
+
+def _origin(manifest: Manifest) -> str:
+    if IMPORTED in manifest.configuration:
+        return f"imported into hieramp_lit from a folder of images; its generator was named `{manifest.generator}`"
+    return f"made by hieramp_lit's generator `{manifest.generator}`"
 
 
 def _stored(identity: Any) -> str:

@@ -17,47 +17,58 @@ _READERS = 16
 """Threads that read sidecars: on a network file system each of tens of thousands takes a round trip."""
 
 
-def check_folder(folder: Path, identity: Mapping[str, Any]) -> None:
+def check_folder(folder: Path, identity: Mapping[str, Any], key: str = "model.output") -> None:
     """Refuse a folder that holds anything but (a part of) the set that `identity` describes. Writes nothing.
+
+    Args:
+        folder: The set's folder.
+        identity: See `set_identity`.
+        key: Configuration key or argument to name in errors.
 
     Raises:
         ShardError: Naming each key that differs, or the foreign files.
     """
     if folder.exists() and not folder.is_dir():
-        raise ShardError(
-            f"model.output={str(folder)!r} is a file. Give a folder; it is created when it does not exist."
-        )
+        raise ShardError(f"{key}={str(folder)!r} is a file. Give a folder; it is created when it does not exist.")
     stored = _stored_identity(folder)
     if stored is not None:
         different = differences(stored, dict(identity))
         if different:
             raise ShardError(
-                f"model.output={str(folder)!r} holds a set made with another configuration:\n  "
+                f"{key}={str(folder)!r} holds a set made with another configuration:\n  "
                 + "\n  ".join(different)
-                + "\nGive another `model.output`, or delete the folder to make the set anew."
+                + f"\nGive another `{key}`, or delete the folder to make the set anew."
             )
         return
     shards, expected = list(_shard_files(folder)), identity_hash(identity)
     foreign = sorted(path.name for path in shards if not _belongs_to(path, expected))
     if foreign:
         raise ShardError(
-            f"model.output={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither "
-            f"{MANIFEST} nor {CLAIM}. They would be overwritten: give another `model.output`, or delete them."
+            f"{key}={str(folder)!r} has shards of unknown origin ({', '.join(foreign[:3])}, …) and neither "
+            f"{MANIFEST} nor {CLAIM}. They would be overwritten: give another `{key}`, or delete them."
         )
     own = [name for name in INDEX_FILES if not shards and (folder / name).exists()]
     if own:
         raise ShardError(
-            f"model.output={str(folder)!r} is no set but has {', '.join(own)}, which would be overwritten: give a "
-            "folder of its own as `model.output`."
+            f"{key}={str(folder)!r} is no set but has {', '.join(own)}, which would be overwritten: give a "
+            f"folder of its own as `{key}`."
         )
 
 
-def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> list[ShardRecord]:
+def claim_folder(
+    folder: Path, identity: Mapping[str, Any], num_shards: int, key: str = "model.output"
+) -> list[ShardRecord]:
     """Make the folder ours: create it, sweep what a killed run left behind, and write down the identity.
 
     Call this in one process only, which holds a `FolderLock`. The folder is checked again: another command may have
     written to it before the lock was had. A finished set stays as it is; one that lost a shard or a file of its index
     goes back to being made.
+
+    Args:
+        folder: The set's folder.
+        identity: See `set_identity`.
+        num_shards: Number of shards that the plan has.
+        key: Configuration key or argument to name in errors.
 
     Returns:
         Records of the shards that are complete.
@@ -66,7 +77,7 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> 
         ShardError: If the folder holds something else, or a sidecar is damaged.
         OSError: If the folder cannot be created or written.
     """
-    check_folder(folder, identity)
+    check_folder(folder, identity, key)
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         if _is_ours(stale.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX)):
@@ -80,15 +91,23 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], num_shards: int) -> 
     return records
 
 
-def finished_shards(folder: Path, identity: Mapping[str, Any], num_shards: int) -> list[ShardRecord] | None:
+def finished_shards(
+    folder: Path, identity: Mapping[str, Any], num_shards: int, key: str = "model.output"
+) -> list[ShardRecord] | None:
     """Records of a set that lacks nothing, so that nothing need be written; None if something is missing.
+
+    Args:
+        folder: The set's folder.
+        identity: See `set_identity`.
+        num_shards: Number of shards that the plan has.
+        key: Configuration key or argument to name in errors.
 
     Raises:
         ShardError: If the folder holds something else, or a sidecar is damaged.
     """
     if not _has_index(folder):
         return None
-    check_folder(folder, identity)
+    check_folder(folder, identity, key)
     records = complete_shards(folder, num_shards, identity)
     return records if len(records) == num_shards else None
 

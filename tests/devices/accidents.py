@@ -3,17 +3,34 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import torch
+import yaml
 from lightning.pytorch import Callback
 
 from hieramp_lit.cli import main
+from tests.devices.ranks import Ranks
 
 
 def hieramp(*args: str) -> None:
     """The console command, exit code and all."""
     sys.argv = ["hieramp", *args]
     main()
+
+
+def accident(folder: Path, name: str, save_every: int = 0, **arguments: object) -> list[str]:
+    """Flags that add a callback of this module to a run, and save a checkpoint every few steps."""
+    path = folder / "accident.yaml"
+    callback = {"class_path": f"tests.devices.accidents.{name}", "init_args": arguments}
+    saving = {"class_path": "ModelCheckpoint", "init_args": {"every_n_train_steps": save_every, "filename": "{step}"}}
+    path.write_text(yaml.safe_dump({"trainer": {"callbacks+": [callback, saving] if save_every else [callback]}}))
+    return ["--config", str(path)]
+
+
+def hieramp_on(folder: Path, *args: str, count: int = 1, environment: dict[str, str] | None = None) -> Ranks:
+    devices = ["--trainer.devices", str(count), "--trainer.strategy", "ddp"] if count > 1 else []
+    return Ranks(folder, hieramp, *args, *devices, count=count, environment=environment)
 
 
 class SignalAt(Callback):
@@ -54,7 +71,7 @@ class RaiseAt(Callback):
 
 
 class Poison(Callback):
-    """Makes a weight, or the loss of a step, infinite."""
+    """Makes the loss of a step, or a gradient and so a weight, infinite or not a number."""
 
     def __init__(self, step: int, what: str) -> None:
         self.step, self.what = step, what
@@ -68,7 +85,6 @@ class Poison(Callback):
 
         task.training_step = poisoned
 
-    def on_before_zero_grad(self, trainer, task, optimizer):
+    def on_before_optimizer_step(self, trainer, task, optimizer):
         if self.what == "weight" and trainer.global_step == self.step:
-            with torch.no_grad():
-                task.var.head.weight[0, 0] = float("inf")
+            task.var.head.weight.grad[0, 0] = float("inf")

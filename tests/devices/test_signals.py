@@ -6,56 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from hieramp_lit.checkpoints import read_tensors
-from tests.devices.accidents import hieramp
-from tests.devices.ranks import Ranks
+from tests.devices.accidents import accident, hieramp_on
 from tests.shards.making import contents
 from tests.tasks.tuning import same
-
-ROOT = Path(__file__).parents[2]
-STEPS = 12
-
-
-@pytest.fixture(scope="module")
-def commands(tiny_tokenizer: Path, tiny_var: Path) -> dict[str, list[str]]:
-    """A fit and a generation on tiny networks."""
-    networks = ["--model.tokenizer.checkpoint", str(tiny_tokenizer), "--model.checkpoint", str(tiny_var)]
-
-    def command(name: str, stage: str) -> list[str]:
-        configs = ["--config", f"{ROOT}/configs/{stage}/digits.yaml", "--config", f"{ROOT}/tests/tiny/{stage}.yaml"]
-        return [name, *configs, *networks]
-
-    steps = ["--trainer.max_steps", str(STEPS), "--trainer.val_check_interval", str(STEPS)]
-    plan = ["--data.images_per_class", "4", "--data.shard_size", "10", "--trainer.logger", "false"]
-    return {
-        "fit": [*command("fit", "token_tuning"), *steps, "--model.export", "weights.safetensors"],
-        "predict": [*command("predict", "generate"), *plan, "--model.output", "set"],
-    }
-
-
-@pytest.fixture(scope="module")
-def whole(commands: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of uninterrupted runs."""
-    folder = tmp_path_factory.mktemp("whole")
-    for command in commands.values():
-        ranks = hieramp_on(folder, *command)
-        assert ranks.join() == [0], ranks.said()
-    return folder
-
-
-def accident(folder: Path, name: str, **arguments: object) -> list[str]:
-    """Flags that add a callback of `accidents` to a run."""
-    path = folder / "accident.yaml"
-    callback = {"class_path": f"tests.devices.accidents.{name}", "init_args": arguments}
-    path.write_text(yaml.safe_dump({"trainer": {"callbacks+": [callback]}}))
-    return ["--config", str(path)]
-
-
-def hieramp_on(folder: Path, *args: str, count: int = 1, environment: dict[str, str] | None = None) -> Ranks:
-    devices = ["--trainer.devices", str(count), "--trainer.strategy", "ddp"] if count > 1 else []
-    return Ranks(folder, hieramp, *args, *devices, count=count, environment=environment)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 
-from hieramp_lit.classes import ClassEntry, ClassList, load_classes
+from hieramp_lit.classes import ClassEntry, ClassList, Rows, load_classes
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.generate.base import FitsMemory
 
@@ -137,6 +137,8 @@ class GenerationPlan(LightningDataModule):
         class_subset: Make only these classes, by class row (number) or by wnid or name (text), in the order of
             `classes`. The set then has a class list of its own (cls 0, 1, …) and every class keeps its row, so its
             images are those of the full set. Null makes all.
+        class_rows: Rows of the label embedding: `imagenet` gives ImageNet's classes theirs, `own` counts 0, 1, 2, …,
+            for generators trained from scratch; see `classes`. As in the generator's tuning.
 
     Raises:
         ValueError: If a number is out of range or a class is unknown; the message names the configuration key.
@@ -150,11 +152,12 @@ class GenerationPlan(LightningDataModule):
         seed: int = 0,
         batch_size: int | Literal["auto"] = 16,
         class_subset: list[int | str] | None = None,
+        class_rows: Rows = "imagenet",
     ) -> None:
         super().__init__()
         if batch_size != "auto" and batch_size < 1:
             raise ValueError(f"data.batch_size={batch_size}: give at least 1, or auto.")
-        every = load_classes(classes)
+        every = load_classes(classes, class_rows)
         self.classes = every if class_subset is None else subset_of(every, class_subset)
         self.plan = ShardPlan(tuple(self.classes.rows), images_per_class, shard_size, seed)
         self.batch_size: int | Literal["auto"] = batch_size

@@ -1,17 +1,15 @@
 """Random real images as a generator: the reference that every distilled set must beat at the same IPC."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hieramp_lit.classes import ClassEntry, ClassList, load_classes
 from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.seeds import stream
-from hieramp_lit.shards.encode import encode_array, encode_json
+from hieramp_lit.shards.encode import encode_array
 from hieramp_lit.shards.identity import content_sha256
 
 
@@ -42,7 +40,8 @@ class RandomReal(Generator):
     distinct, and a larger IPC extends a smaller one.
 
     Args:
-        data: Where images come from: `DigitsImages` or `FolderImages`.
+        data: Where images come from: `DigitsImages`, `FolderImages`, `WebDatasetImages`, `CIFARImages` or
+            `TinyImageNetImages`.
     """
 
     def __init__(self, data: RealImages) -> None:
@@ -140,54 +139,3 @@ class DigitsImages(RealImages):
         """Split and checksum of its pixels."""
         pixels = encode_array(self._images_N3HW.numpy())
         return {"name": "digits", "split": self.split, "images": len(self._rows_N), "sha256": content_sha256(pixels)}
-
-
-class FolderImages(RealImages):
-    """Images in folders, ``CLASS/….jpg``, each cut to its largest square in the centre.
-
-    Args:
-        root: Folder with one sub-folder of images per class; the training images.
-        image_size: Side in pixels that squares are brought to (Lanczos).
-        classes: Class list that knows the sub-folders by WordNet id or name, see `classes.load_classes`; null takes
-            the sub-folders in sorted order. Use the plan's.
-
-    Raises:
-        ValueError: If there is no such folder, or a sub-folder is empty or in no class.
-    """
-
-    def __init__(self, root: str, image_size: int = 256, classes: str | list[str | int] | None = None) -> None:
-        from hieramp_lit.data.crop import ResizeCrop
-        from hieramp_lit.data.image_folder import list_images  # here: data modules bring Lightning with them
-
-        self._root = Path(root).expanduser()
-        self.classes = load_classes(classes or root)
-        self._files = list_images(self._root, self.classes, "row", key="model.generator.data.root")
-        self._crop = ResizeCrop(image_size, image_size)
-
-    def rows(self) -> Tensor:
-        """Class row of every image."""
-        return torch.tensor([file.label for file in self._files])
-
-    def pixels(self, chosen: Sequence[int]) -> Tensor:
-        """RGB pixels of these images.
-
-        Raises:
-            UnreadableImageError: If a file cannot be read; it is named.
-        """
-        from hieramp_lit.data.loading import SampleKey
-        from hieramp_lit.data.reading import read_image
-
-        squares = [self._crop(read_image(self._files[place].path), SampleKey(0, place)) for place in chosen]
-        return torch.stack([torch.from_numpy(np.array(square)) for square in squares])
-
-    def identity(self) -> dict[str, Any]:
-        """Size of the squares, and a checksum over names, sizes and class rows of the files, not over their content."""
-        listed = [
-            [file.path.relative_to(self._root).as_posix(), file.path.stat().st_size, file.label] for file in self._files
-        ]
-        return {
-            "name": "folder",
-            "image_size": self._crop.image_size,
-            "images": len(self._files),
-            "sha256": content_sha256(encode_json(listed)),
-        }

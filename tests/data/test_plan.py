@@ -142,3 +142,13 @@ def test_data_module_hands_out_what_remains() -> None:
     assert {index for *_, index, _, _ in walk(data.predict_dataloader())} == {0, 1}
     data.skip([0, 2])
     assert list(data.predict_dataloader().shards) == [1, 3]
+
+
+def test_rows_are_imagenets_or_ones_own() -> None:
+    woofs = ["n02115641", "n02086240"]
+    assert GenerationPlan(woofs).plan.rows == (273, 155)
+    assert GenerationPlan(woofs, class_rows="own").plan.rows == (0, 1)
+    assert GenerationPlan(woofs, class_rows="own", class_subset=["n02086240"]).plan.rows == (1,)
+    assert GenerationPlan("cifar100").plan.rows == tuple(range(100))
+    with pytest.raises(ValueError, match="class_rows='all'"):
+        GenerationPlan(woofs, class_rows="all")

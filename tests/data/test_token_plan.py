@@ -5,10 +5,19 @@ import pytest
 import torch
 
 from hieramp_lit.classes import ClassEntry, ClassList
-from hieramp_lit.data import DigitsDataModule, TokenizationPlan, Warp
+from hieramp_lit.data import (
+    CIFARDataModule,
+    DigitsDataModule,
+    TinyImageNetDataModule,
+    TokenizationPlan,
+    Warp,
+    WebDatasetDataModule,
+)
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.reading import UnreadableImageError
+from tests.data.image_sets import write_cifar, write_tiny_imagenet
 from tests.data.token_caches import COUNTS, image_data, write_images
+from tests.data.web_sets import write_shards
 from tests.tasks.tuning import NoiseDataModule
 
 
@@ -55,6 +64,33 @@ def test_a_view_of_a_folder_is_the_crop_of_that_epoch(images, batch_size):
 def test_a_view_of_a_digit_is_the_warp_of_that_epoch():
     data = DigitsDataModule(batch_size=300, augmentation=Warp(), seed=5)
     check_views(plan_of(data, shard_size=1000), data, 300)
+
+
+def test_any_listed_images_can_be_encoded(tmp_path, monkeypatch):
+    write_cifar(tmp_path / "cifar", monkeypatch)
+    shards, small = write_shards(tmp_path / "shards", classes=10), {"image_size": 16, "batch_size": 5, "num_workers": 0}
+    for data in (
+        CIFARDataModule(str(tmp_path / "cifar"), **small),
+        TinyImageNetDataModule(str(write_tiny_imagenet(tmp_path / "tiny")), **small),
+        WebDatasetDataModule(shards, "digits", **small),
+    ):
+        plan = plan_of(data)
+        check_views(plan, data, 5)
+        assert plan.image_size() == 16
+        assert str(tmp_path) not in str(plan.identity())
+
+
+def test_images_that_may_turn_out_unreadable_cannot_be_encoded(images):
+    with pytest.raises(ValueError, match=r"data\.images\.unreadable='skip' .*data\.images\.check: true"):
+        plan_of(image_data(images, unreadable="skip"))
+    plan_of(image_data(images, unreadable="skip", check=True))
+
+
+def test_a_stream_cannot_be_encoded(tmp_path):
+    shards = write_shards(tmp_path / "shards")
+    data = WebDatasetDataModule(shards, "digits", val=shards, stream=True, epoch_samples=24)
+    with pytest.raises(ValueError, match=r"data\.train is a stream"):
+        plan_of(data)
 
 
 def test_the_views_of_an_image_differ(images):

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +8,6 @@ from PIL import Image
 
 from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data import load_digits_split
-from hieramp_lit.data.reading import UnreadableImageError
 from hieramp_lit.generate import DigitsImages, FolderImages, Generator, RandomReal, RealImages
 
 DIGITS = DigitsImages()
@@ -69,53 +67,6 @@ def test_identity_is_the_data() -> None:
     assert REAL.identity() != RandomReal(DigitsImages("fit")).identity()
     assert isinstance(REAL, Generator)
     assert isinstance(DIGITS, RealImages)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Two classes of flat images, class k, image n in colour (k, n, 7), of different sizes."""
-    for k, name in enumerate(["cat", "dog"]):
-        (tmp_path / name).mkdir()
-        for n in range(4):
-            Image.new("RGB", (20 + n, 12), (k, n, 7)).save(tmp_path / name / f"{n}.png")
-    return tmp_path
-
-
-def test_folder_gives_squares_of_the_class(folder: Path) -> None:
-    data = FolderImages(str(folder), image_size=8)
-    assert data.rows().tolist() == [0] * 4 + [1] * 4
-    images = RandomReal(data).generate(torch.tensor([1, 0, 1, 1, 1]), torch.tensor([0, 0, 1, 2, 3]), 0).images
-    assert (images.dtype, images.shape) == (torch.uint8, (5, 8, 8, 3))
-    assert images[:, 0, 0, 0].tolist() == [1, 0, 1, 1, 1]
-    assert sorted(images[[0, 2, 3, 4], 0, 0, 1].tolist()) == [0, 1, 2, 3]
-
-
-def test_folder_rows_come_from_the_class_list(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    classes = tmp_path_factory.mktemp("classes") / "classes.json"
-    classes.write_text('[{"cls": 0, "row": 207, "name": "dog"}, {"cls": 1, "row": 3, "name": "cat"}]')
-    assert FolderImages(str(folder), 8, str(classes)).rows().tolist() == [3] * 4 + [207] * 4
-
-
-def test_folder_takes_the_centre(folder: Path) -> None:
-    stripes = np.zeros((10, 30, 3), np.uint8)
-    stripes[:, 10:20] = 200
-    Image.fromarray(stripes).save(folder / "cat" / "0.png")
-    assert FolderImages(str(folder), image_size=10).pixels([0]).unique().tolist() == [200]
-
-
-def test_folder_identity_has_no_path_and_follows_the_files(folder: Path) -> None:
-    before = FolderImages(str(folder), 8).identity()
-    assert str(folder) not in str(before)
-    assert before == FolderImages(str(folder), 8).identity()
-    assert before != FolderImages(str(folder), 16).identity()
-    (folder / "dog" / "4.png").write_bytes((folder / "dog" / "0.png").read_bytes())
-    assert before != FolderImages(str(folder), 8).identity()
-
-
-def test_folder_names_a_file_that_cannot_be_read(folder: Path) -> None:
-    (folder / "cat" / "2.png").write_bytes(b"no picture")
-    with pytest.raises(UnreadableImageError, match=r"2\.png"):
-        FolderImages(str(folder), 8).pixels([2])
 
 
 def test_rows_that_mean_other_classes_in_the_plan_are_refused(tmp_path: Path) -> None:

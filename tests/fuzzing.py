@@ -97,7 +97,7 @@ def other_json(draw: st.DrawFn, value: Any) -> bytes:
             key = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
         match draw(st.sampled_from(["exchange", "exchange", "take away", "twice", "like another"])):
             case "exchange":
-                at[key] = draw(st.sampled_from(JUNK))
+                at[key] = copy.deepcopy(draw(st.sampled_from(JUNK)))
             case "take away" if at is not changed:
                 del at[key]
             case "twice" if isinstance(at, list):

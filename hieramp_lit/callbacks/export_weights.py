@@ -1,10 +1,11 @@
 """Writes trained weights under their published names when a fit is over."""
 
 from pathlib import Path
+from typing import cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import FSDPModule
 
@@ -53,7 +54,8 @@ class ExportWeights(Callback):
         """Write the file, once for all ranks; those of a sharded network first put it together."""
         network: nn.Module = getattr(pl_module, self.part)
         if isinstance(network, FSDPModule):
-            tensors = get_model_state_dict(network, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+            whole = get_model_state_dict(network, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+            tensors = cast(dict[str, Tensor], whole)
         else:
             tensors = network.state_dict()
         if not trainer.is_global_zero:

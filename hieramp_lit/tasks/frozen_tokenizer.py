@@ -34,8 +34,8 @@ class FrozenTokenizer(nn.Module):
         self.sha256 = tokenizer.sha256()
         self.quantizer = tokenizer.load_quantizer(scales)
         self.vqvae: VQVAE | None = None
-        self.register_state_dict_post_hook(_leave_out)
-        self.register_load_state_dict_pre_hook(_put_back)
+        self.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_put_back)  # type: ignore[no-untyped-call]
 
     def load_encoder(self) -> VQVAE:
         """Get ready for images, and return the whole tokenizer; harmless when called twice."""

@@ -146,9 +146,9 @@ class CleanStop(Callback):
         if first and trainer.is_global_zero:
             hint = "; again to end at once" if signum == signal.SIGINT else ""
             os.write(2, f"\n{signal_name(signum)}: stopping at the end of this step{hint} …\n".encode())
-        launcher = trainer.strategy.launcher
-        if first and signum != signal.SIGINT and hasattr(launcher, "kill"):
-            launcher.kill(signum)  # a terminal sends Ctrl-C to all processes by itself
+        tell_others = getattr(trainer.strategy.launcher, "kill", None)  # those that Lightning has launched
+        if first and signum != signal.SIGINT and tell_others is not None:  # a terminal sends Ctrl-C to all by itself
+            tell_others(signum)
 
     def _agreed(self) -> int:
         """The signal that all ranks stop for, or 0; what they ask each other at a step is answered at the next one.

@@ -107,7 +107,7 @@ def _sent(loss: Tensor, where: str) -> _Loss:
         return _Loss(loss.clone(), None, where)
     value = torch.empty((), dtype=loss.dtype, pin_memory=True)
     value.copy_(loss, non_blocking=True)
-    arrived = torch.cuda.Event()
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
     arrived.record()
     return _Loss(value, arrived, where)
 

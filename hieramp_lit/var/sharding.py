@@ -1,5 +1,6 @@
 """Spreading a VAR over devices: each holds a part of every weight, its gradient and its optimizer state (FSDP2)."""
 
+from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
@@ -20,6 +21,6 @@ def shard(var: VAR, mesh: DeviceMesh) -> None:
         return
     for block in var.blocks:
         for branch in (block.attn, block.ffn, block.ada_lin):
-            if branch is not None:
+            if isinstance(branch, nn.Module):  # `ada_lin` is None where AdaLN is shared
                 fully_shard(branch, mesh=mesh)
     fully_shard(var, mesh=mesh)

@@ -46,7 +46,7 @@ test-fast: $(INSTALLED) ## The tests without the slow ones
 
 .PHONY: configs
 configs: $(INSTALLED) ## Parse every configuration file
-	$(BIN)/python -m pytest -q tests/test_configs.py -k parses
+	$(BIN)/python -m pytest -q tests/configs/test_parse.py -k parses
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and sort imports

@@ -15,6 +15,7 @@ from hieramp_lit.generate.var import VARGenerator
 from hieramp_lit.shards.format import ImageFormat
 from hieramp_lit.tasks.generation import Generation
 from hieramp_lit.tasks.precision import compute_dtype
+from hieramp_lit.tasks.tokenizer_of import warn_of_another_tokenizer
 from hieramp_lit.var import Sampling, Tokenizer, load_var
 
 
@@ -73,6 +74,7 @@ class AmplifiedGeneration(Generation):
             weights={"var": weights_sha256(resolve(checkpoint, key="model.checkpoint")), "vqvae": tokenizer.sha256()},
             decode_batch_size=decode_batch_size,
         )
+        warn_of_another_tokenizer(checkpoint, tokenizer.sha256())
         super().__init__(generator, output, save_size, image_format, save_saliency)
         self._var_generator = generator
         self._compile: Compile = compile

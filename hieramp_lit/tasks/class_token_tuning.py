@@ -26,6 +26,7 @@ from hieramp_lit.seeds import stream
 from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
 from hieramp_lit.tasks.global_batch import accumulate_to, lin0_schedule, peak_learning_rate
 from hieramp_lit.tasks.precision import refuse_half_weights
+from hieramp_lit.tasks.tokenizer_of import TOKENIZER, warn_of_another_tokenizer
 from hieramp_lit.transfer import sent
 from hieramp_lit.var import LabelRows, Tokenizer, VARArchitecture, check_pair, load_into
 from hieramp_lit.var.sharding import shard
@@ -147,6 +148,8 @@ class ClassTokenTuning(LightningModule):
                 block.compile()
         self.tokenizer = FrozenTokenizer(tokenizer, self.var.scales)
         check_pair(self.tokenizer.quantizer, self.var)
+        if checkpoint is not None:
+            warn_of_another_tokenizer(checkpoint, self.tokenizer.sha256)
         self.cls_weight = cls_weight
         self.label_dropout = label_dropout
         self.base_learning_rate = base_learning_rate
@@ -155,7 +158,8 @@ class ClassTokenTuning(LightningModule):
         self.weight_decay = weight_decay
         self.lr_scheduler = lr_scheduler
         self.checkpointing = checkpointing
-        self.export = ExportWeights(export, part="var") if export is not None else None
+        made_with = {TOKENIZER: self.tokenizer.sha256}
+        self.export = ExportWeights(export, part="var", metadata=made_with) if export is not None else None
         self.seed = seed
         self.global_batch = global_batch
         self.images_seen = 0
@@ -298,7 +302,7 @@ class ClassTokenTuning(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the place in the random streams, and which tokenizer it was."""
         checkpoint["images_seen"] = self.images_seen
-        checkpoint["tokenizer_sha256"] = self.tokenizer.sha256
+        checkpoint[TOKENIZER] = self.tokenizer.sha256
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on at the place of the checkpoint.
@@ -308,7 +312,7 @@ class ClassTokenTuning(LightningModule):
         """
         if "state_dict" in checkpoint:  # a sharded one has been loaded by now
             check_network(checkpoint, "var")
-        theirs = checkpoint.get("tokenizer_sha256")
+        theirs = checkpoint.get(TOKENIZER)
         if theirs != self.tokenizer.sha256:
             raise ValueError(
                 f"model.tokenizer.checkpoint has SHA-256 {self.tokenizer.sha256}, the checkpoint to resume was trained "

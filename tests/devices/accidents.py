@@ -29,8 +29,11 @@ def accident(folder: Path, name: str, save_every: int = 0, **arguments: object) 
 
 
 def hieramp_on(folder: Path, *args: str, count: int = 1, environment: dict[str, str] | None = None) -> Ranks:
-    devices = ["--trainer.devices", str(count), "--trainer.strategy", "ddp"] if count > 1 else []
-    return Ranks(folder, hieramp, *args, *devices, count=count, environment=environment)
+    """Start the console command on some ranks, under DDP unless the arguments say otherwise."""
+    sharded = any("fsdp" in word for word in args)
+    devices = ["--trainer.devices", str(count)] if count > 1 else []
+    strategy = ["--trainer.strategy", "ddp"] if count > 1 and not sharded else []
+    return Ranks(folder, hieramp, *args, *devices, *strategy, count=count, environment=environment)
 
 
 class SignalAt(Callback):

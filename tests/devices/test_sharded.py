@@ -1,10 +1,15 @@
 """A network shared out over two ranks takes the steps of one; its checkpoints resume, and load everywhere."""
 
+import signal
+
 import pytest
 import torch
 
 from hieramp_lit.checkpoints import read_tensors
+from hieramp_lit.tasks.tokenizer_of import recorded_tokenizer
 from hieramp_lit.var import load_var
+from tests.devices.accidents import accident, hieramp_on
+from tests.devices.conftest import ROOT
 from tests.devices.ranks import on_ranks
 from tests.devices.test_tuning_on_ranks import assert_close
 from tests.devices.tunings import Fit, fit, sharded_fits
@@ -46,6 +51,7 @@ def test_its_checkpoints_are_folders_that_every_loader_reads(folder, tokenizer, 
     assert same(load_var(str(last)).state_dict(), results["whole"].weights)
     assert same(weights(tuning(tokenizer, checkpoint=str(last))), results["whole"].weights)
     assert not same(load_var(str(folder / "step=2.ckpt")).state_dict(), results["whole"].weights)
+    assert recorded_tokenizer(last) == recorded_tokenizer(folder / "export.safetensors") == tokenizer.sha256()
     assert not list(folder.glob(".*"))  # nothing is left of writing aside
 
 
@@ -53,3 +59,16 @@ def test_its_export_is_the_whole_network(folder, results):
     exported = load_var(str(folder / "export.safetensors")).state_dict()
     assert same(exported, results["whole"].weights)
     assert all(isinstance(value, torch.Tensor) for value in exported.values())
+
+
+def test_the_command_stops_and_goes_on(commands, whole, tmp_path):
+    overlay = ["--config", f"{ROOT}/configs/overlays/fsdp.yaml", "--trainer.accelerator", "cpu"]
+    fit = [*commands["fit"], "--data.batch_size", "2"]
+    stop = accident(tmp_path, "SignalAt", signum=int(signal.SIGTERM), step=4)
+    run = hieramp_on(tmp_path, *fit, *stop, *overlay, count=2)
+    assert run.join() == [128 + signal.SIGTERM, 0], run.said()
+    again = hieramp_on(tmp_path, *fit, *overlay, "--ckpt_path", "last", count=2)
+    assert again.join() == [0, 0], again.said()
+    ours, theirs = (read_tensors(folder / "weights.safetensors") for folder in (tmp_path, whole))
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)

@@ -1,9 +1,9 @@
 """Stores what a generation task makes as a shard set, so that a killed run can go on where it stopped."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.data.plan import GenerationPlan
 from hieramp_lit.generate.base import Generated, Generator, KnowsClasses
 from hieramp_lit.shards.encode import encode_sample
-from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shards
+from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shards, finished_shards
 from hieramp_lit.shards.format import MANIFEST, ImageFormat
 from hieramp_lit.shards.identity import identity_hash, provenance, set_identity
 from hieramp_lit.shards.index import finish_set
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.saliency import stack_saliency
-from hieramp_lit.shards.writer import ShardFile
+from hieramp_lit.shards.write_errors import KEPT, READ_ONLY, explained
+from hieramp_lit.shards.writer import ShardFile, ShardRecord
 
 _MOST_ENCODERS = 8
 
@@ -59,6 +60,8 @@ class ShardWriter(Callback):
         self._save_saliency = save_saliency
         self._identity: dict[str, Any] = {}
         self._lock: FolderLock | None = None
+        self._sizes: list[int] = []  # of the complete shards that this rank knows of, in bytes
+        self._num_shards = 0
         self._encoders: ThreadPoolExecutor | None = None
         self._writer: ThreadPoolExecutor | None = None
         self._shard: ShardFile | None = None  # the writing thread's, while it works
@@ -89,16 +92,10 @@ class ShardWriter(Callback):
             precision=str(trainer.precision),
         )
         check_folder(self.folder, self._identity)
-        complete: list[int] = []
-        if trainer.is_global_zero:
-            with self._explained():
-                self._lock = FolderLock(self.folder, first=True)
-                records = claim_folder(self.folder, self._identity, plan.plan.num_shards)
-            complete = [record.shard for record in records]
+        complete = [record.shard for record in self._claim(plan.plan.num_shards)] if trainer.is_global_zero else []
         complete = trainer.strategy.broadcast(complete)  # ranks must agree on what remains
-        if self._lock is None:
-            with self._explained():
-                self._lock = FolderLock(self.folder, first=False)
+        if not trainer.is_global_zero:
+            self._join(writes=len(complete) < plan.plan.num_shards)
         plan.skip(complete)
         if complete:
             rank_zero_info(f"{self.folder}: {len(complete)} of {plan.plan.num_shards} shards are complete, going on.")
@@ -155,6 +152,30 @@ class ShardWriter(Callback):
         """Let go of the folder."""
         self._release()
 
+    def _claim(self, num_shards: int) -> list[ShardRecord]:
+        """Hold the folder and make it ours (rank 0); a finished set may be on a read-only disk, nothing is written."""
+        with self._explained():
+            try:
+                self._lock = FolderLock(self.folder, first=True)
+            except OSError as error:
+                finished = finished_shards(self.folder, self._identity, num_shards)
+                if finished is None or error.errno not in READ_ONLY:
+                    raise
+                return finished
+            records = claim_folder(self.folder, self._identity, num_shards)
+        self._sizes = [record.bytes for record in records]
+        self._num_shards = num_shards
+        return records
+
+    def _join(self, writes: bool) -> None:
+        """Hold the folder beside rank 0."""
+        with self._explained():
+            try:
+                self._lock = FolderLock(self.folder, first=False)
+            except OSError as error:
+                if writes or error.errno not in READ_ONLY:
+                    raise
+
     def _write(self, shard: int, samples: Sequence[Encoded], complete: bool) -> None:
         """Append a batch to its shard, and close the shard after its last image; runs in the writing thread."""
         with self._explained():
@@ -163,7 +184,7 @@ class ShardWriter(Callback):
             for key, fields in samples:
                 self._shard.add(key, fields.result())
             if complete:
-                self._shard.commit()
+                self._sizes.append(self._shard.commit().bytes)
                 self._shard = None
 
     def _wait_for_writer(self) -> None:
@@ -230,17 +251,11 @@ class ShardWriter(Callback):
                 finish_set(self.folder, self._identity, plan.classes, records)
         rank_zero_info(describe(ShardSet.open(self.folder)))
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Tell what a failed write means for the set."""
-        try:
-            yield
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"cannot write to model.output={str(self.folder)!r} ({error.strerror or error}). Complete shards are "
-                "kept: make room or get write access and run the same command again to go on, or choose another output",
-            ) from error
+    def _explained(self) -> AbstractContextManager[None]:
+        """Tell what a failed write means for the set, and about how much room the rest of it takes."""
+        missing = self._num_shards - len(self._sizes)
+        needed = sum(self._sizes) * missing // len(self._sizes) if self._sizes else None
+        return explained(self.folder, key="model.output", kept=KEPT, needed=needed)
 
 
 def describe(shard_set: ShardSet) -> str:

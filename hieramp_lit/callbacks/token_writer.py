@@ -1,8 +1,8 @@
 """Stores what `hieramp tokenize` encodes as a token cache, so that a killed run can go on where it stopped."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hieramp_lit.data.batches import TokenizationBatch
-from hieramp_lit.data.token_cache import TokenCache
+from hieramp_lit.data.token_cache import TokenCache, TokenShardRecord
 from hieramp_lit.data.token_folder import (
     INDEX_FILES,
     check_folder,
     claim_folder,
     complete_shards,
     finish_cache,
+    finished_shards,
     write_shard,
 )
 from hieramp_lit.data.token_plan import RemainingTokenShards, TokenizationPlan
 from hieramp_lit.shards.lock import FolderLock
+from hieramp_lit.shards.write_errors import KEPT, READ_ONLY, explained
 
 
 class TokenWriter(Callback):
@@ -70,14 +72,11 @@ class TokenWriter(Callback):
         check_folder(self.folder, self._identity)
         complete: list[int] = []
         if trainer.is_global_zero:
-            with self._explained():
-                self._lock = FolderLock(self.folder, first=True)
-                done = {record.name for record in claim_folder(self.folder, self._identity, plan.layout)}
+            done = {record.name for record in self._claim(plan)}
             complete = [number for number, shard in enumerate(plan.layout.shards) if shard.name in done]
         complete = trainer.strategy.broadcast(complete)  # ranks must agree on what remains
-        if self._lock is None:
-            with self._explained():
-                self._lock = FolderLock(self.folder, first=False)
+        if not trainer.is_global_zero:
+            self._join(writes=len(complete) < len(plan.layout.shards))
         plan.skip(complete)
         if complete:
             rank_zero_info(
@@ -112,7 +111,7 @@ class TokenWriter(Callback):
         self._labels[batch.start : end] = batch.label.cpu().numpy()
         self._encoded += len(outputs)
         if end == shard.samples:
-            with self._explained():
+            with self._explained(needed=self._tokens.nbytes + self._labels.nbytes):
                 write_shard(self.folder, shard, self._tokens, self._labels, self._identity)
             self._tokens = self._labels = None
             speed = self._encoded / max(time.monotonic() - self._start, 1e-9)
@@ -137,6 +136,27 @@ class TokenWriter(Callback):
         """Let go of the folder."""
         self._release()
 
+    def _claim(self, plan: TokenizationPlan) -> list[TokenShardRecord]:
+        """Hold the folder and make it ours (rank 0); a finished cache may be on a read-only disk."""
+        with self._explained():
+            try:
+                self._lock = FolderLock(self.folder, first=True)
+            except OSError as error:
+                finished = finished_shards(self.folder, self._identity, plan.layout)
+                if finished is None or error.errno not in READ_ONLY:
+                    raise
+                return finished
+            return claim_folder(self.folder, self._identity, plan.layout)
+
+    def _join(self, writes: bool) -> None:
+        """Hold the folder beside rank 0."""
+        with self._explained():
+            try:
+                self._lock = FolderLock(self.folder, first=False)
+            except OSError as error:
+                if writes or error.errno not in READ_ONLY:
+                    raise
+
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
@@ -155,17 +175,9 @@ class TokenWriter(Callback):
                 finish_cache(self.folder, self._identity, plan.layout, self._tokens_per_sample, plan.classes, records)
         rank_zero_info(describe(TokenCache.open(self.folder)))
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, needed: int | None = None) -> AbstractContextManager[None]:
         """Tell what a failed write means for the cache."""
-        try:
-            yield
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"cannot write to model.output={str(self.folder)!r} ({error.strerror or error}). Complete shards are "
-                "kept: make room or get write access and run the same command again to go on, or choose another output",
-            ) from error
+        return explained(self.folder, key="model.output", kept=KEPT, needed=needed)
 
 
 def describe(cache: TokenCache) -> str:

@@ -12,7 +12,7 @@ from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLASSES
 from hieramp_lit.shards.identity import IMPORTED
 from hieramp_lit.shards.import_folder import Imported, import_folder
-from hieramp_lit.shards.write_errors import explained
+from hieramp_lit.shards.write_errors import KEPT, explained
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -25,7 +25,7 @@ def main(args: Sequence[str], prog: str) -> None:
     options = build_parser(prog).parse_args(args)
     root, out = options.folder.expanduser(), options.out.expanduser()
     classes = classes_of(root, options.classes)
-    with explained(out, key="--out", kept="Complete shards are kept: the same command goes on."):
+    with explained(out, key="--out", kept=KEPT):
         made = import_folder(
             root,
             out,

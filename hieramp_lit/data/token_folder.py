@@ -97,6 +97,20 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], layout: TokenLayout)
     return records
 
 
+def finished_shards(folder: Path, identity: Mapping[str, Any], layout: TokenLayout) -> list[TokenShardRecord] | None:
+    """Records of a cache that lacks nothing and whose files have their checksums; None if something is to be made.
+
+    Raises:
+        TokenCacheError: If the folder holds something else, or a sidecar is damaged.
+    """
+    if not all((folder / name).is_file() for name in INDEX_FILES):
+        return None
+    check_folder(folder, identity)
+    records = complete_shards(folder, identity, layout)
+    whole = len(records) == len(layout.shards) and not any(damaged_files(folder, records))
+    return records if whole else None
+
+
 def complete_shards(folder: Path, identity: Mapping[str, Any], layout: TokenLayout) -> list[TokenShardRecord]:
     """Records of the shards that are complete: sidecar there, of this identity, and both files of their size.
 

@@ -50,12 +50,13 @@ def export_folder(
         _write(shard_set, temporary, folders, progress)
         write_json(temporary / CLASSES, shard_set.classes.to_json())
         os.sync()  # once, instead of waiting for the disk at each of many small files
+        lock.release()
+        temporary.rename(out)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
         lock.release()
-    temporary.rename(out)
     fsync_folder(out.parent)
 
 

@@ -12,6 +12,8 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 """May not be written."""
 
+KEPT = "Complete shards are kept, and the same command again goes on."
+
 
 @contextmanager
 def explained(folder: Path, *, key: str, kept: str, needed: int | None = None) -> Iterator[None]:

@@ -79,11 +79,12 @@ class ShardFile:
         self.shard = shard
         self.identity_hash = identity_hash
         self._keys: dict[str, None] = {}  # ordered, and quick to look up
-        self._stack = ExitStack()
         (folder / sidecar_name(shard)).unlink(missing_ok=True)
-        temporary = self._stack.enter_context(atomic_write(folder / shard_name(shard)))
-        stream = self._stack.enter_context(temporary.open("wb"))
-        self._tar = self._stack.enter_context(webdataset.TarWriter(stream, encoder=False, mtime=0))
+        with ExitStack() as stack:  # removes the temporary file where opening it fails
+            temporary = stack.enter_context(atomic_write(folder / shard_name(shard)))
+            stream = stack.enter_context(temporary.open("wb"))
+            self._tar = stack.enter_context(webdataset.TarWriter(stream, encoder=False, mtime=0))
+            self._stack = stack.pop_all()
 
     def add(self, key: str, fields: Mapping[str, bytes]) -> None:
         """Append one sample.

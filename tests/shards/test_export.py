@@ -2,8 +2,9 @@
 
 import errno
 import json
-import os
 import shutil
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from hieramp_lit.shards.identity import classes_sha256
 from hieramp_lit.shards.import_folder import import_folder
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.reader import read_shard
-from tests.shards.making import make_set
+from tests.failing_disk import failing_disk
+from tests.shards.making import contents, make_set
 from tests.shards.test_verify import TAR, flip_byte
 
 
@@ -136,16 +138,34 @@ def test_a_killed_export_is_done_anew(finished: Path, tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_full_disk_leaves_nothing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def test_a_full_disk_leaves_nothing(finished: Path, tmp_path: Path) -> None:
+    shards = ShardSet.open(finished)
+    for first in count(step=3):
+        with failing_disk(tmp_path, errno.ENOSPC, first) as disk, suppress(OSError):
+            export_folder(shards, tmp_path / "out", "index")
+        if not disk.failed:
+            break
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert not (tmp_path / "out").exists()
+    assert first > 40
+    assert len(tree(tmp_path / "out")) == 21
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "sync", full)
-        with pytest.raises(OSError, match="No space"):
-            export_folder(ShardSet.open(finished), tmp_path / "out", "index")
-    assert not list(tmp_path.iterdir())
-    export_folder(ShardSet.open(finished), tmp_path / "out", "index")
+
+def test_an_import_survives_a_failing_disk(finished: Path, tmp_path: Path) -> None:
+    shards = ShardSet.open(finished)
+    export_folder(shards, tmp_path / "images", "index")
+    import_folder(tmp_path / "images", tmp_path / "whole", shards.classes, shard_size=8)
+    for first in count(step=5):
+        folder = tmp_path / str(first)
+        with failing_disk(folder, errno.ENOSPC, first) as disk, suppress(OSError):
+            import_folder(tmp_path / "images", folder, shards.classes, shard_size=8)
+        import_folder(tmp_path / "images", folder, shards.classes, shard_size=8)
+        assert contents(folder) == contents(tmp_path / "whole")
+        if not disk.failed:
+            break
+    assert first > 40
+    with failing_disk(folder, errno.EROFS):  # finished: nothing needs to be written
+        import_folder(tmp_path / "images", folder, shards.classes, shard_size=8)
 
 
 def test_export_import_export_is_the_same_byte_for_byte(finished: Path, tmp_path: Path) -> None:

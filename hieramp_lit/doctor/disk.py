@@ -52,18 +52,28 @@ def free_on_disk(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def check_disk(writes: Sequence[Writes], free: Callable[[Path], int] = free_on_disk) -> list[Finding]:
+def may_write(folder: Path) -> bool:
+    """Whether the user may make files in an existing folder."""
+    return os.access(folder, os.W_OK)
+
+
+def check_disk(
+    writes: Sequence[Writes],
+    free: Callable[[Path], int] = free_on_disk,
+    writable: Callable[[Path], bool] = may_write,
+) -> list[Finding]:
     """Compare what is written with what is free, file system by file system.
 
     Args:
         writes: All of it.
         free: Bytes free at an existing folder.
+        writable: Whether files can be made in one.
     """
     by_device: dict[int, list[Writes]] = {}
     findings = []
     for written in writes:
         folder = existing_folder(written.path)
-        if not os.access(folder, os.W_OK):
+        if not writable(folder):
             text = f"{written.what} go to {written.path}, and {folder} cannot be written to"
             findings.append(Finding("disk", "error", text, "give another folder, or ask for the right to write there"))
         by_device.setdefault(folder.stat().st_dev, []).append(written)

@@ -12,7 +12,7 @@ from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.plan import GenerationPlan
 from hieramp_lit.doctor.disk import Writes, checkpoint_bytes, shard_set_bytes
 from hieramp_lit.doctor.memory import Part, encoding_parts, generation_parts, training_parts, tuning_parts
-from hieramp_lit.doctor.setup import Setup
+from hieramp_lit.doctor.setup import Setup, arguments_of
 from hieramp_lit.doctor.weights import Networks, image_size_of, made_of, teacher_of
 from hieramp_lit.students import create_student
 from hieramp_lit.var import VAR, Scales, VARArchitecture, VQVAEArchitecture
@@ -46,7 +46,7 @@ def memory_parts(setup: Setup, networks: Networks) -> list[Part]:
         at_once = batch if isinstance(batch, int) else 1
         return generation_parts(networks.var, vqvae, at_once, model["decode_batch_size"], half=setup.half)
     if setup.task == "Tokenization" and vqvae is not None:
-        images = (setup.data.get("images") or {}).get("init_args", {})
+        images = arguments_of(setup.data.get("images"))
         return encoding_parts(vqvae, images.get("batch_size") or 1)
     if setup.task == "TokenizerTraining":
         return _tokenizer_training(model, batch or 1, half=setup.half)
@@ -162,14 +162,14 @@ def _kept(trainer: Mapping[str, Any]) -> int:
     """Checkpoints that lie on the disk at the end; Lightning itself keeps one where none are configured."""
     callbacks = trainer.get("callbacks") or []
     keepers = [callback for callback in callbacks if str(callback.get("class_path")).endswith(CHECKPOINT)]
-    arguments = [keeper.get("init_args") or {} for keeper in keepers]
+    arguments = [arguments_of(keeper) for keeper in keepers]
     return sum(max(own.get("save_top_k") or 0, 0) + bool(own.get("save_last")) for own in arguments) if keepers else 1
 
 
 def _log_folder(trainer: Mapping[str, Any]) -> Path:
     loggers = trainer.get("logger")
     for logger in loggers if isinstance(loggers, list) else [loggers]:
-        arguments = (logger.get("init_args") or {}) if isinstance(logger, Mapping) else {}
-        if arguments.get("save_dir"):
-            return Path(arguments["save_dir"])
+        folder = arguments_of(logger).get("save_dir")
+        if folder:
+            return Path(folder)
     return Path(trainer.get("default_root_dir") or ".")

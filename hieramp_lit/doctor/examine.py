@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import LightningDataModule
 
 from hieramp_lit.classes import ClassList
-from hieramp_lit.data import ImageBatch, ImageFolderDataModule, ShardDataModule
+from hieramp_lit.data import ImageBatch, ShardDataModule, TokenBatch
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.doctor.disk import check_disk
 from hieramp_lit.doctor.estimates import memory_parts, remedy, writes
@@ -17,6 +17,7 @@ from hieramp_lit.doctor.findings import REFUSALS, Finding, attempted, refused
 from hieramp_lit.doctor.images import (
     codebook_use,
     few_samples,
+    folder_samples,
     judge_codebook,
     judge_prediction,
     judge_reconstruction,
@@ -27,7 +28,7 @@ from hieramp_lit.doctor.installation import check_devices, check_versions
 from hieramp_lit.doctor.memory import check_memory
 from hieramp_lit.doctor.setup import Setup, build_data
 from hieramp_lit.doctor.teacher import answers, find_order, judge
-from hieramp_lit.doctor.weights import Networks, image_size_of, load_networks, teacher_of, whole_teacher
+from hieramp_lit.doctor.weights import Networks, image_size_of, load_networks, teacher_of
 from hieramp_lit.generate.memory import free_bytes
 from hieramp_lit.students.network_input import NetworkInput
 
@@ -95,7 +96,7 @@ class Examination:
         of_images = _classes(images)
         there = isinstance(data, ShardDataModule) and Path(data.path).is_dir()
         classes = _classes(data) if there else of_images
-        network = whole_teacher(teacher, image_size_of(self.setup)).to(self.device)
+        network = teacher.load_whole(image_size_of(self.setup)).to(self.device)
         images.prepare_data()
         images.setup("validate")
         if hasattr(images, "batch_size"):
@@ -173,11 +174,12 @@ class Examination:
         vqvae, var = networks.vqvae, networks.var
         if vqvae is None:
             return []
-        source = self._source(data, vqvae.image_size)
-        if source is None:
+        batch = self._samples(data, vqvae.image_size)
+        if batch is None:
+            if self.setup.command != "predict":
+                return []  # the data was refused, and said so
             text = "the configuration names no images to try tokenizer and VAR on"
             return [Finding("images", "ok", text, "--folder FOLDER tries them on images of yours, in class folders")]
-        batch = few_samples(source, self.images)
         vqvae = vqvae.to(self.device)
         findings = []
         if isinstance(batch, ImageBatch):
@@ -194,21 +196,17 @@ class Examination:
             findings += judge_prediction(predict(vqvae, var.to(self.device), tokens, batch.label), vqvae.vocab_size)
         return findings
 
-    def _source(self, data: LightningDataModule | None, side: int) -> LightningDataModule | None:
-        """Images to try: the folder given, those of the configuration, or a plan's folder of classes."""
-        classes = self.setup.data.get("classes")
-        folder = self.folder
-        if folder is None and self.setup.command == "predict" and isinstance(classes, str) and Path(classes).is_dir():
-            folder = Path(classes)
+    def _samples(self, data: LightningDataModule | None, side: int) -> ImageBatch | TokenBatch | None:
+        """Images to try, or tokens: of the folder given, of the data, or of a plan's folder of classes."""
+        spec, folder = self.setup.data.get("classes"), self.folder
+        predicts = self.setup.command == "predict"
+        if folder is None and predicts and isinstance(spec, str) and Path(spec).is_dir():
+            folder = Path(spec)
         if folder is not None:
-            return ImageFolderDataModule(
-                str(folder), classes=_spec(classes), image_size=side, check=False, num_workers=0
-            )
-        return data if self.setup.command != "predict" else None
-
-
-def _spec(classes: object) -> str | list[str | int] | None:
-    return classes if isinstance(classes, str | list) else None
+            known = data is not None and hasattr(data, "classes")
+            classes = _classes(data) if known and data is not None else ClassList.from_folder(folder, "--folder")
+            return folder_samples(folder, classes, side, self.images)
+        return None if predicts or data is None else few_samples(data, self.images)
 
 
 def _classes(data: LightningDataModule) -> ClassList:

@@ -5,16 +5,22 @@ Legend: ``B`` images · ``K`` scales · ``L`` tokens of all scales · ``V`` code
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
+from hieramp_lit.data.crop import ResizeCrop, var_short_side
+from hieramp_lit.data.image_folder import list_images
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.pixels import to_unit_range
+from hieramp_lit.data.reading import read_image
 from hieramp_lit.doctor.findings import Finding
 from hieramp_lit.losses.token_cross_entropy import token_cross_entropy
 from hieramp_lit.metrics.codebook import CodebookStatistics, CodebookUsage
@@ -86,6 +92,26 @@ def few_samples(data: LightningDataModule, number: int) -> ImageBatch | TokenBat
         raise ValueError(f"data: {type(data).__name__} has no validation images to try.")
     joined = [torch.cat(parts)[:number] for parts in zip(*batches, strict=True)]
     return type(batches[0])(*joined)
+
+
+def folder_samples(folder: Path, classes: ClassList, side: int, number: int) -> ImageBatch:
+    """Images of class folders, spread evenly over them, cropped as tuning's validation images.
+
+    Args:
+        folder: Has a sub-folder for some of the classes.
+        classes: Where to find each sub-folder's class row.
+        side: Of the images in pixels.
+        number: At most so many.
+
+    Raises:
+        ValueError: If a sub-folder is no class, or has no images.
+        UnreadableImageError: If one that is tried cannot be read.
+    """
+    files, crop = list_images(folder, classes, "row", key="--folder"), ResizeCrop(side, var_short_side(side))
+    count = min(number, len(files))
+    chosen = [files[place * len(files) // count] for place in range(count)]
+    pixels = [torch.from_numpy(np.array(crop(read_image(file.path), SampleKey(0, 0)))) for file in chosen]
+    return ImageBatch(torch.stack(pixels).permute(0, 3, 1, 2), torch.tensor([file.label for file in chosen]))
 
 
 @torch.no_grad()

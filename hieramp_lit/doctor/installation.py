@@ -54,17 +54,21 @@ def check_versions(
     return findings
 
 
-def check_devices(accelerator: str = "auto", precision: str = "32-true", driver: Path = DRIVER) -> list[Finding]:
+def check_devices(
+    accelerator: str = "auto", precision: str = "32-true", driver: Path = DRIVER, gpus: int | None = None
+) -> list[Finding]:
     """Say what the package would compute on, and whether it can in a precision.
 
     Args:
         accelerator: ``trainer.accelerator``.
         precision: ``trainer.precision``.
         driver: Where Linux describes the NVIDIA driver.
+        gpus: How many to look at; None is all that torch sees.
     """
     half = "bf16" in precision
     wants_gpu = accelerator in {"gpu", "cuda"}
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus is None:
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not gpus or accelerator == "cpu":
         return [_no_gpu(wants_gpu, gpus, driver), _cpu(half)]
     findings = []

@@ -7,6 +7,8 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import LightningDataModule
 
+from hieramp_lit.cli import raised_by
+
 COMMANDS = {
     "ClassTokenTuning": "fit",
     "TokenizerTraining": "fit",
@@ -101,10 +103,21 @@ def build_data(parser: ArgumentParser, config: Namespace, part: str = "data") ->
     for name in [name for name in alone.keys(branches=True) if "." not in name]:
         alone.pop(name)
     alone["data"] = chosen
-    built = parser.instantiate(alone)["data"]
+    try:
+        built = parser.instantiate(alone)["data"]
+    except ValueError as wrapped:  # around the refusal come the types that were tried and a dump of the configuration
+        error: BaseException = wrapped
+        while error.__cause__ is not None and raised_by(error) == "jsonargparse":
+            error = error.__cause__
+        raise error from error.__cause__
     if not isinstance(built, LightningDataModule):
         raise ValueError(f"{part}: {type(built).__name__} is no data module.")
     return built
+
+
+def arguments_of(part: object) -> Mapping[str, Any]:
+    """Arguments of a class that is itself an argument, such as ``data.validation``; none of what is no class."""
+    return (part.get("init_args") or {}) if isinstance(part, Mapping) else {}
 
 
 def _plain(arguments: Namespace | None) -> Mapping[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from hieramp_lit.checkpoints import is_sharded, load_strictly, read_tensors, resolve, weights_sha256
+from hieramp_lit.checkpoints import is_sharded, read_tensors, resolve, weights_sha256
+from hieramp_lit.data import DigitsDataModule
+from hieramp_lit.data.digits import IMAGE_SIZE
 from hieramp_lit.doctor.findings import REFUSALS, Finding, refused, size
-from hieramp_lit.doctor.setup import Setup
-from hieramp_lit.students import create_student
+from hieramp_lit.doctor.setup import Setup, arguments_of
 from hieramp_lit.students.teacher import PREFIXES, Teacher
 from hieramp_lit.var import (
     VAR,
@@ -59,9 +60,8 @@ def load_networks(setup: Setup) -> Networks:
         return networks  # random real images
     networks.var = _var(setup, networks.findings)
     sides = networks.var.scales if networks.var is not None else _scales(model)
-    if sides is not None:
-        checkpoint = model["tokenizer"]["checkpoint"]
-        networks.vqvae = _tokenizer(checkpoint, sides, networks.findings, "model.tokenizer")
+    vqvae = _tokenizer(model["tokenizer"]["checkpoint"], sides, networks.findings, "model.tokenizer")
+    networks.vqvae = vqvae if sides is not None else None
     if networks.var is not None and networks.vqvae is not None:
         try:
             check_pair(networks.vqvae, networks.var)
@@ -99,16 +99,18 @@ def _var(setup: Setup, findings: list[Finding]) -> VAR | None:
     return var
 
 
-def _tokenizer(checkpoint: str | None, scales: Scales, findings: list[Finding], part: str) -> VQVAE | None:
+def _tokenizer(checkpoint: str | None, scales: Scales | None, findings: list[Finding], part: str) -> VQVAE | None:
+    """Any scales do to load it; without them the size of its images is unknown."""
     if checkpoint is None:
         findings.append(Finding("tokenizer", "ok", f"{part}.checkpoint is null: trained from scratch"))
         return None
     try:
-        vqvae = Tokenizer(checkpoint).load(scales)
+        vqvae = Tokenizer(checkpoint).load(scales or Scales((1, 2)))
     except REFUSALS as error:
         findings.append(refused("tokenizer", error))
         return None
-    about = f"codebook {vqvae.vocab_size}×{vqvae.z_channels}, images of {vqvae.image_size} pixels"
+    about = f"tokenizer of factor {vqvae.factor}, codebook {vqvae.vocab_size}×{vqvae.z_channels}"
+    about += "" if scales is None else f", images of {vqvae.image_size} pixels"
     findings.append(_described("tokenizer", checkpoint, f"{part}.checkpoint", vqvae, about))
     return vqvae
 
@@ -129,8 +131,8 @@ def _check_student(setup: Setup, findings: list[Finding]) -> None:
     else:
         key = "model.teacher.checkpoint"
         try:
-            network = whole_teacher(teacher, image_size_of(setup))
-            about = f"{teacher.architecture} with {answers_of(teacher)} answers; `hieramp doctor teacher` tries it"
+            network = teacher.load_whole(image_size_of(setup))
+            about = f"{teacher.architecture} with {teacher.answers()} answers; `hieramp doctor teacher` tries it"
             findings.append(_described("teacher", teacher.checkpoint, key, network, about))
         except REFUSALS as error:
             findings.append(refused("teacher", error))
@@ -163,51 +165,14 @@ def image_size_of(setup: Setup) -> int:
     Raises:
         ValueError: If the configuration leaves it to the data.
     """
-    validation = (setup.data.get("validation") or {}).get("init_args", {})
-    found = setup.model.get("image_size") or setup.data.get("image_size") or validation.get("image_size")
+    validation = setup.data.get("validation")
+    found = setup.model.get("image_size") or setup.data.get("image_size") or arguments_of(validation).get("image_size")
     if found is None:
-        if "Digits" in setup.data_class or "Digits" in str((setup.data.get("validation") or {}).get("class_path")):
-            return 32
+        judges = str(validation.get("class_path")) if isinstance(validation, Mapping) else setup.data_class
+        if judges.endswith(DigitsDataModule.__name__):
+            return IMAGE_SIZE
         raise ValueError("model.image_size is null and the data does not say it: give it to have the teacher tried.")
     return int(found)
-
-
-def answers_of(teacher: Teacher) -> int:
-    """Rows of the last layer of a teacher's weights.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds no classifier.
-    """
-    if teacher.num_classes is not None:
-        return teacher.num_classes
-    if teacher.checkpoint is None:
-        return 1000
-    key = "model.teacher.checkpoint"
-    tensors = read_tensors(resolve(teacher.checkpoint, key=key), prefixes=PREFIXES, key=key)
-    last = next((tensor for tensor in reversed(tensors.values()) if tensor.ndim == 2), None)
-    if last is None:
-        raise ValueError(f"{key}: {teacher.checkpoint} has no last layer, so it is no classifier.")
-    return len(last)
-
-
-def whole_teacher(teacher: Teacher, image_size: int) -> nn.Module:
-    """A teacher with all answers that its weights have, whatever its `rows`; in eval mode.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it does not fit the architecture.
-    """
-    key = "model.teacher.checkpoint"
-    network = create_student(
-        teacher.architecture, answers_of(teacher), image_size, teacher.norm, teacher.checkpoint is None
-    )
-    if teacher.checkpoint is not None:
-        path = resolve(teacher.checkpoint, key=key)
-        tensors = read_tensors(path, prefixes=PREFIXES, key=key)
-        hint = f"architecture={teacher.architecture!r} must be the one that was trained: a 7×7 stem is not a 3×3 one."
-        load_strictly(network, tensors, source=str(path), key=key, hint=hint)
-    return network.eval().requires_grad_(False)
 
 
 def _described(check: str, checkpoint: str, key: str, network: nn.Module, about: str) -> Finding:

@@ -38,8 +38,8 @@ class Teacher:
             timm's state dicts, RDED's ``{"model": …}``. Null with `pretrained`.
         pretrained: Use the library's published weights, through its own download and cache.
         norm: Normalization of the network, where it has a choice.
-        num_classes: Rows of the weights' last layer. Null: as many as the set has classes, or 1000 if `pretrained` or
-            `rows` are given.
+        num_classes: Rows of the weights' last layer. Null: as many as the set has classes; with `pretrained` 1000, with
+            `rows` as many as the file has.
         rows: Rows of the last layer to keep, in the set's class order: cuts an ImageNet-1K teacher to a subset.
         mean: Channel means that the teacher was trained with, images in [0, 1]. Null: the student's.
         std: Channel deviations likewise.
@@ -78,8 +78,7 @@ class Teacher:
             FileNotFoundError: If the checkpoint does not exist.
             ValueError: If it does not fit the architecture, or answers another number of classes.
         """
-        default = IMAGENET_CLASSES if self.pretrained or self.rows is not None else num_classes
-        answers = self.num_classes or default
+        answers = self.answers(key=key) if self.pretrained or self.rows is not None else self.num_classes or num_classes
         if self.rows is not None and max(self.rows) >= answers:
             raise ValueError(f"{key}.rows: row {max(self.rows)} asked for, the last layer has {answers}.")
         kept = len(self.rows) if self.rows is not None else answers
@@ -92,17 +91,50 @@ class Teacher:
         if self.checkpoint is None:
             digest = _sha256_of_tensors(network)
         else:
-            path = resolve(self.checkpoint, key=f"{key}.checkpoint")
-            tensors = read_tensors(path, prefixes=PREFIXES, key=f"{key}.checkpoint")
-            load_strictly(network, tensors, source=str(path), key=f"{key}.checkpoint", hint=self._hint(tensors))
-            digest = weights_sha256(path)
+            self._fill(network, self.checkpoint, f"{key}.checkpoint")
+            digest = weights_sha256(resolve(self.checkpoint, key=f"{key}.checkpoint"))
         if self.rows is not None:
             network = RowSelection(network, self.rows)
         return LoadedTeacher(network.eval().requires_grad_(False), digest)
 
+    def load_whole(self, image_size: int, *, key: str = "model.teacher") -> nn.Module:
+        """The network with all rows that its weights have, whatever `rows` says; in eval mode, without gradients.
+
+        Raises:
+            FileNotFoundError: If the checkpoint does not exist.
+            ValueError: If it is no classifier, or does not fit the architecture.
+        """
+        answers = self.answers(key=key)
+        network = create_student(self.architecture, answers, image_size, self.norm, self.pretrained)
+        if self.checkpoint is not None:
+            self._fill(network, self.checkpoint, f"{key}.checkpoint")
+        return network.eval().requires_grad_(False)
+
+    def answers(self, *, key: str = "model.teacher") -> int:
+        """Rows of the last layer: as given, of the file, or of the weights that the library publishes.
+
+        Raises:
+            FileNotFoundError: If the checkpoint does not exist.
+            ValueError: If it is no classifier.
+        """
+        if self.num_classes is not None:
+            return self.num_classes
+        if self.checkpoint is None:
+            return IMAGENET_CLASSES
+        path = resolve(self.checkpoint, key=f"{key}.checkpoint")
+        rows = _rows_of_last_layer(read_tensors(path, prefixes=PREFIXES, key=f"{key}.checkpoint"))
+        if rows is None:
+            raise ValueError(f"{key}.checkpoint: {path} has no matrix for a last layer, so it is no classifier.")
+        return rows
+
+    def _fill(self, network: nn.Module, checkpoint: str, key: str) -> None:
+        path = resolve(checkpoint, key=key)
+        tensors = read_tensors(path, prefixes=PREFIXES, key=key)
+        load_strictly(network, tensors, source=str(path), key=key, hint=self._hint(tensors))
+
     def _hint(self, tensors: dict[str, Tensor]) -> str:
-        last = next((tensor for tensor in reversed(tensors.values()) if tensor.ndim == 2), None)
-        rows = f" Its last layer has {last.shape[0]} rows." if last is not None else ""
+        number = _rows_of_last_layer(tensors)
+        rows = f" Its last layer has {number} rows." if number is not None else ""
         return (
             f"architecture={self.architecture!r} must be the one that was trained: a 7×7 stem is not a 3×3 one "
             f"(resnet18, resnet18_modified), and ConvNets depend on the image size.{rows}"
@@ -128,6 +160,11 @@ class RowSelection(nn.Module):
         """Give logits of the kept rows, shape ``(B, len(rows))``."""
         logits: Tensor = self.network(image_BCHW)
         return logits[:, self.rows]
+
+
+def _rows_of_last_layer(tensors: dict[str, Tensor]) -> int | None:
+    last = next((tensor for tensor in reversed(tensors.values()) if tensor.ndim == 2), None)
+    return None if last is None else len(last)
 
 
 def _sha256_of_tensors(network: nn.Module) -> str:

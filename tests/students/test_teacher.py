@@ -66,6 +66,17 @@ def test_weights_come_from_exactly_one_place(weights):
         Teacher("resnet18", **weights)
 
 
+def test_rows_need_no_number_of_classes_which_the_file_knows(trained, tmp_path):
+    save(tmp_path / "teacher.pth", trained.state_dict())
+    teacher = Teacher("convnet1", str(tmp_path / "teacher.pth"), rows=(4, 0, 5))
+    assert torch.equal(answers(teacher.load(3, 16).network), answers(trained)[:, [4, 0, 5]])
+    assert torch.equal(answers(teacher.load_whole(16)), answers(trained))
+    assert teacher.answers() == 6
+    save(tmp_path / "vector.pth", {"bias": torch.ones(3)})
+    with pytest.raises(ValueError, match=r"model\.teacher\.checkpoint: .* no classifier"):
+        Teacher("convnet1", str(tmp_path / "vector.pth"), rows=(0,)).load(1, 16)
+
+
 def test_impossible_rows_are_refused():
     with pytest.raises(ValueError, match=r"teacher\.rows"):
         Teacher("resnet18", "x.pth", rows=(-1,))

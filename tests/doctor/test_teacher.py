@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch import Tensor
+
+from hieramp_lit.classes import load_classes
+from hieramp_lit.doctor.teacher import find_order, judge
+
+CLASSES = load_classes("digits")
+LABELS = torch.arange(10).repeat(20)
+
+
+def teacher(rows: tuple[int, ...], answers: int = 10, right: float = 0.8) -> Tensor:
+    """Logits of a teacher whose answer for class c is `rows[c]`, right for a share of each class."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.rand(200, answers, generator=generator)
+    best = torch.tensor(rows)[LABELS]
+    sure = torch.arange(200) < 200 * right
+    logits[sure, best[sure]] += 1
+    return logits
+
+
+IDENTITY = tuple(range(10))
+PERMUTED = (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)
+SUBSET = (207, 12, 999, 0, 301, 302, 303, 304, 305, 17)
+
+
+def test_a_teacher_in_the_sets_order_is_left_as_it_is():
+    order = find_order(teacher(IDENTITY), LABELS, 10, None)
+    assert order.rows == IDENTITY
+    assert order.top1 == order.best_top1 > 0.8
+    assert [finding.status for finding in judge(order, None, CLASSES)] == ["ok"]
+
+
+def test_a_permutation_is_found_exactly_and_said():
+    order = find_order(teacher(PERMUTED), LABELS, 10, None)
+    assert order.rows == PERMUTED
+    assert order.top1 < 0.5 < order.best_top1
+    (finding,) = judge(order, None, CLASSES)
+    assert finding.status == "error"
+    assert "0 0 is its 3; 2 2 is its 4; 3 3 is its 0" in finding.text
+    assert "1 1 is its 1" not in finding.text
+    assert finding.remedy == f"set model.teacher.rows: {list(PERMUTED)}"
+
+
+def test_rows_that_are_set_are_compared_as_rows_of_the_whole_layer():
+    assert find_order(teacher(SUBSET, 1000), LABELS, 10, SUBSET)[:2] == (SUBSET, pytest.approx(0.8, abs=0.1))
+    swapped = (SUBSET[1], SUBSET[0], *SUBSET[2:])
+    order = find_order(teacher(SUBSET, 1000), LABELS, 10, swapped)
+    assert order.rows == SUBSET
+    (finding,) = judge(order, swapped, CLASSES)
+    assert "0 0 is its 207; 1 1 is its 12" in finding.text
+
+
+def test_rows_of_a_larger_teacher_are_found_where_none_are_set():
+    order = find_order(teacher(SUBSET, 1000), LABELS, 10, None)
+    assert (order.rows, order.top1) == (SUBSET, None)
+    assert judge(order, None, CLASSES)[0].status == "error"
+
+
+def test_classes_that_are_never_recognized_keep_their_rows():
+    logits = teacher(IDENTITY, right=1.0)
+    logits[LABELS == 4] = 0
+    logits[LABELS == 7] = 0
+    logits[:, 2] += 0.5  # what both are taken for
+    assert find_order(logits, LABELS, 10, None).rows == IDENTITY
+
+
+def test_a_teacher_that_knows_nothing_is_warned_of_and_not_reordered():
+    labels = torch.arange(10).repeat(2000)
+    logits = torch.rand(20000, 10, generator=torch.Generator().manual_seed(0))
+    findings = judge(find_order(logits, labels, 10, None), None, CLASSES)
+    assert [finding.status for finding in findings] == ["ok", "warning"]
+    assert "chance" in findings[1].text
+
+
+@pytest.mark.parametrize(
+    ("answers", "rows", "message"),
+    [
+        (9, None, "answers 9 classes, the set has 10"),
+        (10, (0, 1), "expected 10 rows"),
+        (10, (*range(9), 10), "below 10"),
+    ],
+)
+def test_teachers_and_rows_that_cannot_be_are_refused(answers: int, rows: tuple[int, ...] | None, message: str):
+    with pytest.raises(ValueError, match=message):
+        find_order(torch.rand(200, answers), LABELS, 10, rows)

@@ -41,7 +41,7 @@ LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}
 # The batches are NamedTuples, words that all levels share.
 SHARED_WORDS = {"hieramp_lit.data.batches"}
 # Data modules are Lightning's; nothing else below tasks knows it. Metrics are torchmetrics objects.
-MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "trainer", "bench", "commands", "cli", "lightning_cli"}
+MAY_IMPORT_LIGHTNING = {"data", "callbacks", "tasks", "trainer", "bench", "doctor", "commands", "cli", "lightning_cli"}
 LONGEST = 350
 
 

@@ -224,13 +224,21 @@ class EvaluationLoader(Generic[Batch]):
         return self._length
 
     def __iter__(self) -> Iterator[Batch]:
-        """All batches, from the first."""
+        """All batches, from the first.
+
+        Raises:
+            RuntimeError: If no image of this process can be read; others would wait for it.
+        """
+        given = False
         for number, loaded in enumerate(self._loader, start=1):
             self._faults.add(loaded.faults)
             if number == len(self):
                 self._faults.report("evaluation")
             if loaded.batch is not None:
+                given = True
                 yield loaded.batch
+        if not given:
+            raise RuntimeError("No validation image of this process can be read, see the warning. Repair the images.")
 
 
 def check_layout(state: Mapping[str, Any], layout: Mapping[str, int]) -> None:

@@ -164,6 +164,14 @@ def test_unreadable_validation_images_are_left_out(partly_damaged, tmp_path):
         assert labels.tolist() == [0] * 8 + [1] * 12
 
 
+def test_validation_without_a_readable_image_is_an_error(tmp_path):
+    train = fill(tmp_path / "train", {"dog": 8, "cat": 2})
+    (Path(fill(tmp_path / "val", {"dog": 1})) / "dog" / "0.png").write_text("no image")
+    data = module(train, val=str(tmp_path / "val"), unreadable="skip", check=False)
+    with pytest.warns(UserWarning, match="1 images met"), pytest.raises(RuntimeError, match="No validation image"):
+        list(data.val_dataloader())
+
+
 def test_a_class_without_a_readable_image_stops_the_run(tmp_path):
     train = fill(tmp_path / "train", {"dog": 8, "cat": 2})
     for path in (tmp_path / "train" / "cat").rglob("*.png"):

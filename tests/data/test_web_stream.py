@@ -41,10 +41,13 @@ def test_unshuffled_shards_come_whole_each_once_before_any_comes_again(urls):
     assert seen(loader) != first
 
 
-def test_readers_of_all_devices_share_the_shards(urls):
-    """With as many readers as shards, each reads one before it begins another."""
-    parts = [seen(StreamLoader(stream_of(urls, 1, 16, readers=2, rank=rank, world_size=2))) for rank in (0, 1)]
-    assert sorted(parts[0] + parts[1]) == sorted(n for start in (0, 7, 12, 20) for n in range(start, start + 4))
+@pytest.mark.parametrize(("readers", "world_size"), [(2, 2), (1, 3), (3, 1), (6, 2)])
+def test_readers_of_all_devices_share_the_shards(tmp_path, readers, world_size):
+    """Where shards are of one size and readers divide them, an epoch is every image once."""
+    urls = find_shards(write_shards(tmp_path / "equal", (4,) * 12), "train").urls
+    way = {"readers": readers, "world_size": world_size}
+    parts = [seen(StreamLoader(stream_of(urls, 1, 48, rank=rank, **way))) for rank in range(world_size)]
+    assert sorted(number for part in parts for number in part) == list(range(48))
 
 
 def test_shuffling_loses_and_doubles_nothing_but_what_is_in_memory(urls):

@@ -82,6 +82,15 @@ def test_class_rows_beyond_the_model_are_an_error(tiny_tokenizer):
     assert "class_rows: own" in data["remedy"]
 
 
+def test_a_plan_with_rows_that_the_var_lacks_is_an_error(tiny_tokenizer, tiny_var):
+    weights = ["--model.checkpoint", str(tiny_var), "--model.output", "sets/one", "--data.classes", "imagewoof"]
+    report = doctor(*tiny("generate", tiny_tokenizer, *weights, "--data.class_subset", "null"), code=1)
+    (data,) = (finding for finding in report["findings"] if finding["check"] == "data")
+    assert (data["status"], "class rows 155 to 273" in data["text"]) == ("error", True)
+    own = doctor(*tiny("generate", tiny_tokenizer, *weights, "--data.class_rows", "own", "--data.class_subset", "null"))
+    assert status(own)["data"] == "ok"
+
+
 @pytest.mark.parametrize("folder", ["generate", "tokenize", "tokenizer"])
 def test_the_other_commands_configurations_are_read_too(folder, tiny_tokenizer, tiny_var):
     arguments = tiny(folder, tiny_tokenizer)

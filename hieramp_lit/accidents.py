@@ -13,15 +13,19 @@ class RunStoppedError(RuntimeError):
     Args:
         signum: The signal.
         message: What was kept and how to go on; empty on ranks that leave the talking to rank 0.
+        checkpoint: What a fit has saved.
+        queued: What came of putting a SLURM job back into the queue; a sentence.
 
     Attributes:
         exit_code: 128 + the signal's number, as shells count: 130 Ctrl-C, 143 SIGTERM, 138 SIGUSR1. Other ranks than 0
             end with 0: the launcher would take another code for a crash and kill rank 0.
     """
 
-    def __init__(self, signum: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, signum: int, message: str, checkpoint: str | None = None, queued: str = "") -> None:
+        super().__init__(f"{message} {queued}".rstrip())
         self.signum = signum
+        self.checkpoint = checkpoint
+        self.queued = queued
         self.exit_code = 128 + signum if message else 0
 
 

@@ -9,14 +9,17 @@ from lightning.pytorch.utilities import rank_zero_info
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from hieramp_lit.callbacks.shard_writer import plan_of
+from hieramp_lit.callbacks.shard_writer import ShardWriter, plan_of
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.data.plan import RemainingShards
 from hieramp_lit.generate.base import Generated
+from hieramp_lit.shards.format import sidecar_name
 
 
 class GenerationProgress(Callback):
-    """Shows how far rank 0 is with its share: a bar in a terminal, a log line now and then elsewhere.
+    """Shows how far a generation is: a bar in a terminal, a log line now and then elsewhere.
+
+    Images and time are those of rank 0's share; of several ranks it also counts the shards that all have completed.
 
     It stands in for Lightning's bar, which knows neither images nor shards, and is as silent where that is switched off
     (``trainer.enable_progress_bar: false`` leaves the log lines).
@@ -32,6 +35,7 @@ class GenerationProgress(Callback):
         self._images = self._total_images = 0
         self._shards = self._total_shards = 0
         self._start = self._last_line = 0.0
+        self._of_all = ""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Switch Lightning's bar off: two live displays would overwrite each other."""
@@ -47,6 +51,7 @@ class GenerationProgress(Callback):
         self._images, self._total_images = 0, work.num_images
         self._shards, self._total_shards = 0, len(work.shards)
         self._start = self._last_line = time.monotonic()
+        self._count_all(trainer)
         if self._bar is not None and work.num_images:
             self._task = self._bar.add_task("Generating", total=work.num_images, detail=self._detail())
             self._bar.start()
@@ -63,13 +68,16 @@ class GenerationProgress(Callback):
         """Count one batch."""
         self._images += len(batch.row)
         shard, last = int(batch.shard[0]), int(batch.position[-1])
-        self._shards += last == len(plan_of(trainer).plan.positions(shard)) - 1
+        if last == len(plan_of(trainer).plan.positions(shard)) - 1:
+            self._shards += 1
+            self._count_all(trainer)
         if self._bar is not None:
             self._bar.update(self._task, completed=self._images, detail=self._detail())
             return
         now = time.monotonic()
         if now - self._last_line >= self.seconds_between_lines or self._images == self._total_images:
             self._last_line = now
+            self._count_all(trainer)
             rank_zero_info(f"{self._images} of {self._total_images} images, {self._detail()}{self._time_left()}")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -87,15 +95,28 @@ class GenerationProgress(Callback):
         if trainer.progress_bar_callback is not None:
             trainer.progress_bar_callback.enable()
 
+    def _count_all(self, trainer: Trainer) -> None:
+        """Look into the folder, which all ranks share: sidecars stand for complete shards."""
+        writers = [callback for callback in _callbacks(trainer) if isinstance(callback, ShardWriter)]
+        if trainer.world_size > 1 and trainer.is_global_zero and writers:
+            done = len(list(writers[0].folder.glob(sidecar_name(0).replace("000000", "*"))))
+            total = plan_of(trainer).plan.num_shards
+            self._of_all = f" by rank 0 of {trainer.world_size}, which have {done} of {total}"
+
     def _speed(self) -> float:
         return self._images / max(time.monotonic() - self._start, 1e-9)
 
     def _detail(self) -> str:
-        return f"{self._shards} of {self._total_shards} shards, {self._speed():.1f} images/s"
+        return f"{self._shards} of {self._total_shards} shards{self._of_all}, {self._speed():.1f} images/s"
 
     def _time_left(self) -> str:
         seconds = round((self._total_images - self._images) / max(self._speed(), 1e-9))
         return f", {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left" if seconds else ""
+
+
+def _callbacks(trainer: Trainer) -> list[Callback]:
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
 
 
 def _rich_bar() -> Progress:

@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
+from hieramp_lit.accidents import RunStoppedError, signal_name
 from hieramp_lit.commands.stages import Stage, StageError, StageRunner
 from hieramp_lit.files import atomic_write, write_json, write_text
 from hieramp_lit.report import aggregate, read, student_table, student_table_markdown
 from hieramp_lit.report.results import Result
 from hieramp_lit.shards import ShardSet, side_by_side
+from hieramp_lit.slurm import requeue
 
 TUNING = "configs/token_tuning/digits.yaml"
 STUDENT = "configs/student/digits.yaml"
@@ -30,6 +33,7 @@ KINDS = {
 """What is compared: title in the table, configuration that makes the set."""
 
 _LAST_LINES = 40
+_GOES_ON = "The same command goes on from here."
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ def main(args: Sequence[str], prog: str) -> None:
         prog: How the user called it, for the help text.
 
     Raises:
-        SystemExit: With a stage's exit code if it fails, 130 if the user interrupts.
+        SystemExit: With a stage's exit code if it fails, 128 + the signal's number if one ends the demo.
     """
     options = build_parser(prog).parse_args(args)
     console = Console()
     try:
-        with _termination_interrupts():
+        with _signals_interrupt():
             run_demo(options.out, options.seeds, options.workers, max(1, _cores() // options.workers), console)
     except StageError as error:
         lines = error.log.read_text(errors="replace").splitlines() if error.log.is_file() else []
@@ -63,8 +67,12 @@ def main(args: Sequence[str], prog: str) -> None:
         )
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. The same command goes on from here.\n")
-        sys.exit(130)
+        sys.stderr.write(f"\nInterrupted. {_GOES_ON}\n")
+        sys.exit(128 + signal.SIGINT)
+    except RunStoppedError as stop:
+        queued = requeue() if stop.signum == signal.SIGUSR1 else ""
+        sys.stderr.write(f"\n{stop} {queued}".rstrip() + "\n")
+        sys.exit(stop.exit_code)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -204,17 +212,18 @@ def _cells(draws: Sequence[Draw]) -> dict[str, Result]:
 
 
 @contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Take SIGTERM, as `timeout` and batch systems send it, for Ctrl-C: no stage may outlive the demo."""
+def _signals_interrupt() -> Iterator[None]:
+    """Take SIGTERM and SIGUSR1, as `timeout` and batch systems send them, like Ctrl-C: no stage outlives the demo."""
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise RunStoppedError(signum, f"{signal_name(signum)}: stopped. {_GOES_ON}")
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _cores() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning.pytorch import LightningDataModule
 from rich.console import Console
 
+from hieramp_lit.accidents import RunStoppedError, signal_name
 from hieramp_lit.cli import COMMANDS
 from hieramp_lit.data import ShardDataModule
 from hieramp_lit.files import write_json, write_text
@@ -19,6 +20,8 @@ from hieramp_lit.tasks.student_series import StudentRun, fit_in_turn
 
 NAME = "students"
 CONFIG = "config.yaml"
+RESUME = "resume_from"
+"""File of a seed that a signal stopped: where its checkpoint is."""
 _MOST_SHOWN = 12
 
 
@@ -75,6 +78,7 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
         The result of each seed, in the order given.
 
     Raises:
+        RunStoppedError: If a signal ends it; the same call then goes on, also inside of a seed.
         ValueError: If the configuration trains no student, asks for several devices, or differs from the one whose
             students are in the folder already.
     """
@@ -85,7 +89,19 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
     done = {seed: _finished(folder, data) for seed, folder in folders.items()}
     missing = {seed: folder for seed, folder in folders.items() if done[seed] is None}
     trained = fit_in_turn(_runs(configuration, base, missing), data)
-    return [result or next(trained) for result in done.values()]
+    try:
+        for seed in missing:
+            done[seed] = next(trained)
+            (folders[seed] / RESUME).unlink(missing_ok=True)
+    except RunStoppedError as stop:
+        if stop.checkpoint is not None:
+            write_text(folders[seed] / RESUME, stop.checkpoint)
+        own = "" if stop.checkpoint is None else " and this one's checkpoint"
+        kept = f"Seeds that are done{own} are kept: run the same command again to go on."
+        raise RunStoppedError(
+            stop.signum, f"{signal_name(stop.signum)}: stopped in seed {seed}. {kept}", stop.checkpoint, stop.queued
+        ) from stop
+    return [result for result in done.values() if result is not None]
 
 
 def _build(configuration: Sequence[str]) -> HierampCLI:
@@ -136,4 +152,10 @@ def _runs(configuration: Sequence[str], base: HierampCLI, folders: Mapping[int, 
         if base.model.export is not None:
             flags += ["--model.export", str(folder / Path(base.model.export).name)]
         cli = _build([*configuration, *flags])
-        yield StudentRun(cli.model, cli.trainer)
+        yield StudentRun(cli.model, cli.trainer, _stopped_at(folder))
+
+
+def _stopped_at(folder: Path) -> str | None:
+    """The checkpoint that a signal left of a seed, if it is still there."""
+    path = (folder / RESUME).read_text() if (folder / RESUME).is_file() else ""
+    return path if path and Path(path).is_file() else None

@@ -18,10 +18,12 @@ class StudentRun(NamedTuple):
     Attributes:
         task: A fresh task.
         trainer: A fresh Trainer.
+        resume: Checkpoint of this student to go on from.
     """
 
     task: RelabelTraining
     trainer: Trainer
+    resume: str | None = None
 
 
 def fit_in_turn(runs: Iterable[StudentRun], data: LightningDataModule) -> Iterator[Result]:
@@ -40,7 +42,7 @@ def fit_in_turn(runs: Iterable[StudentRun], data: LightningDataModule) -> Iterat
         ValueError: If a student asks for another teacher than the first or for several devices, or was never evaluated.
     """
     teaching: Teaching | None = None
-    for task, trainer in runs:
+    for task, trainer, resume in runs:
         if trainer.world_size > 1:
             raise ValueError(
                 f"trainer.devices gives {trainer.world_size} devices, and students in one process train on one: set "
@@ -48,7 +50,7 @@ def fit_in_turn(runs: Iterable[StudentRun], data: LightningDataModule) -> Iterat
             )
         if teaching is not None:
             task.adopt(teaching)
-        trainer.fit(task, datamodule=data)
+        trainer.fit(task, datamodule=data, ckpt_path=resume)
         teaching = task.teaching
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

@@ -81,7 +81,13 @@ class CleanStop(Callback):
         self._steps = trainer.global_step
         signum = self._agreed()
         if signum:
-            self._stop(trainer, signum, self._save(trainer))
+            path = self._save(trainer)
+            advice = (
+                "Nothing is saved, for there is no ModelCheckpoint among trainer.callbacks."
+                if path is None
+                else f"Go on with the same command and --ckpt_path {path}."
+            )
+            self._stop(trainer, signum, advice, path)
 
     def on_validation_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Stop, unless it is the validation of a fit: that goes on to the next step, which saves.
@@ -167,17 +173,16 @@ class CleanStop(Callback):
         self._asked = asking, torch.distributed.all_reduce(asking, highest, group=self._group, async_op=True)
         return answer
 
-    def _save(self, trainer: Trainer) -> str:
+    def _save(self, trainer: Trainer) -> str | None:
         folder = checkpoint_folder(trainer)
         if folder is None:
-            return "Nothing is saved, for there is no ModelCheckpoint among trainer.callbacks."
-        path = folder / LAST
-        trainer.save_checkpoint(path)
-        return f"Go on with the same command and --ckpt_path {path}."
+            return None
+        trainer.save_checkpoint(folder / LAST)
+        return str(folder / LAST)
 
-    def _stop(self, trainer: Trainer, signum: int, advice: str) -> None:
+    def _stop(self, trainer: Trainer, signum: int, advice: str, checkpoint: str | None = None) -> None:
         if not trainer.is_global_zero:
             raise RunStoppedError(signum, "")
         step = f" after step {trainer.global_step}" if trainer.training else ""
         queued = requeue() if signum == signal.SIGUSR1 else ""
-        raise RunStoppedError(signum, f"{signal_name(signum)}: stopped{step}. {advice} {queued}".rstrip())
+        raise RunStoppedError(signum, f"{signal_name(signum)}: stopped{step}. {advice}", checkpoint, queued)

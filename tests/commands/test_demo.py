@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,26 @@ def test_an_interruption_ends_what_still_runs(
     assert stop.value.code == 130
     assert stopped
     assert "goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
+def test_batch_systems_end_what_still_runs_and_requeue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], signum: signal.Signals, tmp_path: Path
+) -> None:
+    program = tmp_path / "bin" / "scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "9")
+    monkeypatch.setattr(StageRunner, "run", lambda self, stage, threads: os.kill(os.getpid(), signum))
+    with pytest.raises(SystemExit) as stop:
+        main(["demo"])
+    assert stop.value.code == 128 + signum
+    said = capsys.readouterr().err
+    assert f"{signum.name}: stopped. The same command goes on from here." in said
+    assert ("Job 9 is requeued." in said) == (tmp_path / "asked").is_file() == (signum == signal.SIGUSR1)
 
 
 @pytest.mark.parametrize("flags", [["--seeds", "0"], ["--workers", "-1"], ["--sedes", "1"]])

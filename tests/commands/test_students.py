@@ -1,11 +1,14 @@
+import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from hieramp_lit.checkpoints import read_tensors
 from hieramp_lit.cli import main
 from hieramp_lit.report import results
 from tests.data.digits_set import make_digits_set
+from tests.devices.accidents import accident, hieramp_on
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = [
@@ -49,6 +52,31 @@ def test_it_goes_on_where_it_stopped(digits_set):
     students(digits_set, 0, 1)
     assert Path("out/seed-0/result.json").read_bytes() == before
     assert results.read(Path("out"))["student_seeds"] == [0, 1]
+
+
+def test_a_signal_stops_it_inside_of_a_seed_where_it_goes_on(digits_set, tmp_path):
+    command = ["students", *CONFIGURATION, "--trainer.max_epochs", "4", "--data.path", str(digits_set)]
+    command += ["--trainer.enable_checkpointing", "true"]
+    command += ["--seeds", "0", "1", "--out", "out", "--model.export", "student.safetensors"]
+    stop = accident(tmp_path, "SignalAt", save_every=1, signum=int(signal.SIGTERM), step=2, seed=1)
+    whole = hieramp_on(tmp_path / "whole", *command)
+    assert whole.join() == [0], whole.said()
+    cut = hieramp_on(tmp_path / "cut", *command, *stop)
+    assert cut.join() == [128 + signal.SIGTERM], cut.said()
+    assert "stopped in seed 1. Seeds that are done and this one's checkpoint are kept" in cut.said()
+    before = (tmp_path / "cut/out/seed-0/result.json").read_bytes()
+    again = hieramp_on(tmp_path / "cut", *command, *stop)
+    assert again.join() == [0], again.said()
+    assert "Restored all states from the checkpoint" in again.said()
+    assert (tmp_path / "cut/out/seed-0/result.json").read_bytes() == before
+    assert not (tmp_path / "cut/out/seed-1/resume_from").exists()
+    for seed in (0, 1):
+        ours, theirs = (
+            read_tensors(tmp_path / part / f"out/seed-{seed}/student.safetensors") for part in ("cut", "whole")
+        )
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+        one, other = (results.read(tmp_path / part / f"out/seed-{seed}") for part in ("cut", "whole"))
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
 def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(digits_set):

@@ -37,19 +37,24 @@ def hieramp_on(folder: Path, *args: str, count: int = 1, environment: dict[str, 
 
 
 class SignalAt(Callback):
-    """Sends this process a signal in the middle of the step with this number, or batch where nothing is trained."""
+    """Sends this process a signal in the middle of the step with this number, or batch where nothing is trained.
 
-    def __init__(self, signum: int, step: int, rank: int = 0) -> None:
-        self.signum, self.step, self.rank = signum, step, rank
+    With a seed only the task of this seed gets it, and only the first time in this folder.
+    """
 
-    def on_before_zero_grad(self, trainer, *_):
-        self._send(trainer, trainer.global_step)
+    def __init__(self, signum: int, step: int, rank: int = 0, seed: int | None = None) -> None:
+        self.signum, self.step, self.rank, self.seed = signum, step, rank, seed
+
+    def on_before_zero_grad(self, trainer, task, *_):
+        if self.seed is None or (task.seed == self.seed and not Path("signalled").is_file()):
+            self._send(trainer, trainer.global_step)
 
     def on_predict_batch_start(self, trainer, module, batch, batch_idx, *_):
         self._send(trainer, batch_idx)
 
     def _send(self, trainer, step):
         if step == self.step and trainer.global_rank == self.rank:
+            Path("signalled").touch()
             os.kill(os.getpid(), self.signum)
 
 

@@ -1,6 +1,7 @@
 """Sets and token caches do not know how many ranks made them, nor how often the ranks were stopped."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,10 @@ def test_two_ranks_make_the_bytes_of_one(commands, whole, tmp_path, name):
     assert run.join() == [0, 0], run.said()
     output = commands[name][-1]
     assert contents(tmp_path / output) == contents(whole / output)
+    if name == "predict":
+        assert re.search(r"20 of 20 images, 2 of 2 shards by rank 0 of 2, which have \d of 4, ", run.said(0)), run.said(
+            0
+        )
 
 
 def test_more_ranks_than_shards(commands, tmp_path):

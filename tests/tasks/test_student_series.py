@@ -35,7 +35,7 @@ def test_students_in_turn_are_those_of_fits_by_themselves(digits_set, tmp_path):
     teacher = random_teacher(tmp_path)
     together = [run(tmp_path / "together", seed, teacher=teacher) for seed in SEEDS]
     of_all = list(fit_in_turn(together, digits_data(digits_set, batch_size=7)))
-    for (ours, _), seed, result in zip(together, SEEDS, of_all, strict=True):
+    for (ours, *_), seed, result in zip(together, SEEDS, of_all, strict=True):
         alone = run(tmp_path / "alone", seed, teacher=teacher)
         alone.trainer.fit(alone.task, digits_data(digits_set, batch_size=7))
         for name, tensor in alone.task.student.state_dict().items():
@@ -78,7 +78,7 @@ def test_images_are_decoded_and_the_teacher_is_loaded_and_measured_once(digits_s
     teacher = CountedTeacher(plain.architecture, plain.checkpoint)
     measured = []
     runs = [run(tmp_path, seed, teacher=teacher) for seed in SEEDS]
-    for ours, _ in runs:
+    for ours, *_ in runs:
         measure = ours.measure
         monkeypatch.setattr(ours, "measure", lambda *args, measure=measure: measured.append(args) or measure(*args))
     data = digits_data(digits_set)

@@ -153,7 +153,8 @@ def _as_task(module: LightningModule) -> RelabelTraining:
 
 
 def _real_data(data: LightningDataModule) -> dict[str, Any]:
-    samples: Any = data.train_samples() if hasattr(data, "train_samples") else None
+    countable = hasattr(data, "train_samples") and not getattr(data, "streams", False)
+    samples: Any = data.train_samples() if countable else None
     return {
         "name": type(data).__name__,
         "manifest_sha256": None,

@@ -159,9 +159,11 @@ class Examination:
             remedy = "raise model.var.num_classes in tuning, check data.classes, or set data.class_rows: own"
             return Finding("data", "error", text, remedy, facts)
         if isinstance(data, SampledDataModule):
-            counts = [len(samples) for samples in (data.train_samples(), data.val_samples())]
-            text = f"{name}: {counts[0]:,} training and {counts[1]:,} validation samples of {rows}"
-            return Finding("data", "ok", text, facts=facts | {"train": counts[0], "val": counts[1]})
+            streamed = getattr(data, "streams", False)  # then nothing can be counted
+            train = self.setup.data["epoch_samples"] if streamed else len(data.train_samples())
+            val = len(data.val_samples())
+            text = f"{name}: {train:,} training and {val:,} validation samples of {rows}"
+            return Finding("data", "ok", text, facts=facts | {"train": train, "val": val})
         return Finding("data", "ok", f"{name}: {rows}", facts=facts)
 
     def _memory(self, networks: Networks) -> list[Finding]:

@@ -30,6 +30,8 @@ from hieramp_lit.var import VAR, VQVAE
 AT_ONCE = 4
 LEAST_GAIN = 1.0
 """Decibels that a reconstruction should be above a picture of the image's mean colour."""
+GOOD = 30.0
+"""Decibels that are good in any case, e.g. for images that have one colour."""
 COLLAPSED = 0.05
 """Share of the codes that could occur; fewer in use are a codebook that has collapsed, or images that are all alike."""
 LEAST_BELOW_GUESSING = 0.1
@@ -172,7 +174,7 @@ def judge_reconstruction(found: Reconstruction, images: int) -> Finding:
     """Warn of a tokenizer that gives back no more than colours."""
     text = f"PSNR {found.psnr:.1f} dB over {images} images; their mean colours alone have {found.flat_psnr:.1f} dB"
     facts = {"psnr_db": found.psnr, "mean_colour_psnr_db": found.flat_psnr, "images": images}
-    if found.psnr < found.flat_psnr + LEAST_GAIN:
+    if found.psnr < min(found.flat_psnr + LEAST_GAIN, GOOD):
         remedy = "the tokenizer does not know such images, or has no trained weights: give another, or train one"
         return Finding("reconstruction", "warning", text, remedy, facts)
     return Finding("reconstruction", "ok", text, facts=facts)

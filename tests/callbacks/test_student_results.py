@@ -8,12 +8,13 @@ from safetensors import safe_open
 
 from hieramp_lit.callbacks.student_results import sha256_of_images
 from hieramp_lit.classes import ClassList, load_classes
-from hieramp_lit.data import DigitsDataModule
+from hieramp_lit.data import DigitsDataModule, WebDatasetDataModule
 from hieramp_lit.files import sha256
 from hieramp_lit.metrics.accuracy import Accuracies, Evaluation
 from hieramp_lit.report import results
 from hieramp_lit.shards import ShardSet
 from tests.data.digits_set import make_digits_set
+from tests.data.web_sets import write_shards
 from tests.tasks.students import digits_data, quiet_trainer, random_teacher, task
 
 
@@ -122,6 +123,18 @@ def test_a_teacher_trained_on_real_images_has_a_result_too(tmp_path):
     assert result["set"]["generator"] is None
     assert "full data set" in result["set"]["absent"]
     assert ClassList.from_json(result["set"]["class_list"]) == load_classes("digits")
+
+
+def test_a_teacher_trained_on_a_stream_has_a_result_too(tmp_path):
+    shards = [write_shards(tmp_path / name) for name in ("train", "val")]
+    same = {"image_size": 32, "label": "cls", "batch_size": 4, "num_workers": 0}
+    listed = WebDatasetDataModule(shards[0], [207, 208], shards[1], **same)
+    stream = {"stream": True, "epoch_samples": 8, "readers": 1, "shuffle": 2}
+    streamed = WebDatasetDataModule(shards[0], [207, 208], shards[1], **same, **stream)
+    for name, data in (("listed", listed), ("streamed", streamed)):
+        ours = task(output=str(tmp_path / name / "result.json"), num_classes=2)
+        quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1).fit(ours, data)
+        assert results.read(tmp_path / name)["set"]["images"] == (24 if name == "listed" else None)
 
 
 def test_it_stands_in_the_loggers_folder_by_default(digits_set, tmp_path):

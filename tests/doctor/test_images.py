@@ -7,6 +7,7 @@ import torch
 from hieramp_lit.checkpoints import save
 from hieramp_lit.data import DigitsDataModule, ImageBatch
 from hieramp_lit.doctor.images import (
+    Reconstruction,
     codebook_use,
     few_samples,
     judge_codebook,
@@ -67,6 +68,14 @@ def test_reconstruction_is_the_peak_signal_to_noise_ratio(vqvae: VQVAE, batch: I
     assert found.psnr == pytest.approx((10 * (4 / error_B).log10()).mean().item(), rel=1e-4)
     flat_B = pixels.flatten(2).var(dim=2, correction=0).mean(1)
     assert found.flat_psnr == pytest.approx((10 * (4 / flat_B).log10()).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("psnr", "flat", "status"),
+    [(10.9, 10, "warning"), (11, 10, "ok"), (29, 99, "warning"), (30, 99, "ok"), (25, 24.1, "warning")],
+)
+def test_a_reconstruction_must_be_more_than_colours_or_good(psnr: float, flat: float, status: str):
+    assert judge_reconstruction(Reconstruction(psnr, flat), 4).status == status
 
 
 def test_a_tokenizer_without_trained_weights_shows(stranger: VQVAE, var: VAR, batch: ImageBatch):

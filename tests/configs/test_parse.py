@@ -1,6 +1,6 @@
 """Every shipped configuration parses, repeats itself, and refuses what it does not know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ def one_of_each_kind() -> list[Path]:
     return list(kinds.values())
 
 
-def printed(capsys: pytest.CaptureFixture[str], command: str, *configs: Path) -> str:
+def printed(capsys: pytest.CaptureFixture[str], command: str, *configs: Path, flags: Sequence[str] = ()) -> str:
     """The whole configuration as the command would run it."""
-    flags = [item for config in configs for item in ("--config", str(config))]
+    flags = [*(f"--config={config}" for config in configs), *flags]
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main([command, *flags, "--print_config"])
@@ -94,3 +94,38 @@ def test_overlays_hold_no_science(overlay: Path) -> None:
     # A debugging run may leave the weights of a real one alone.
     assert values.pop("model", None) in (None, {"init_args": {"export": None}})
     assert set(values) == {"trainer"}
+
+
+TABLE_1 = {
+    "cifar10": (10, 50),
+    "cifar100": (10, 50),
+    "imagewoof": (1, 10, 50),
+    "imagenet100": (1, 10, 50),
+    "imagenet": (1, 10, 50, 100),
+}
+
+
+@pytest.mark.parametrize(("data", "ipc"), [(data, ipc) for data, every in TABLE_1.items() for ipc in every])
+def test_every_cell_of_table_1_is_configured(data: str, ipc: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """The settings of Sec. 4.1 for the set, and students who look for it."""
+    sizes = [f"--data.images_per_class={ipc}", f"--model.output=sets/{data}_ipc{ipc}"]
+    made = yaml.safe_load(printed(capsys, "predict", ROOT / f"configs/generate/{data}.yaml", flags=sizes))
+    model, plan = made["model"]["init_args"], made["data"]["init_args"]
+    assert (plan["classes"], plan["images_per_class"]) == (data, ipc)
+    assert model["sampling"] == {"cfg": 4.0, "top_k": 900, "top_p": 0.95}
+    amplification = model["amplification"]
+    assert (amplification["beta"], amplification["rho"], amplification["blocks"]) == (5.0, 0.5, [-2])
+    assert (amplification["stages"], amplification["rule"]) == (["coarse", "mid", "fine"], "logit_bias")
+    assert model["save_size"] == (32 if data.startswith("cifar") else 224)
+
+    tuning = yaml.safe_load((ROOT / f"configs/token_tuning/{tuned_as(data)}.yaml").read_text())
+    assert tuning["model"]["init_args"]["export"] == model["checkpoint"]
+    student = yaml.safe_load(printed(capsys, "fit", ROOT / f"configs/student/{data}.yaml"))
+    assert student["data"]["init_args"]["path"] == f"sets/{data}_ipc10"
+    assert student["model"]["init_args"]["image_size"] == model["save_size"]
+    assert student["trainer"]["max_epochs"] == 300
+
+
+def tuned_as(data: str) -> str:
+    """ImageNet's subsets are made with the weights that were tuned on all of it."""
+    return "imagenet" if data.startswith("image") else data

@@ -41,6 +41,19 @@ class WholeCheckpointIO(TorchCheckpointIO):
                 raise _not_written(Path(path), error.__context__) from error
             raise
 
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a file.
+
+        Raises:
+            ValueError: If it is the folder of a sharded network's checkpoint.
+        """
+        if Path(path).is_dir():
+            raise ValueError(
+                f"--ckpt_path: {path} is of a sharded network: resume with --config configs/overlays/fsdp.yaml, or "
+                "start from its weights with --model.checkpoint."
+            )
+        return super().load_checkpoint(path, *args, **kwargs)
+
 
 def checkpoint_folder(trainer: Trainer) -> Path | None:
     """Where the run keeps its checkpoints; None if it keeps none."""

@@ -24,6 +24,19 @@ class ShardedStrategy(ModelParallelStrategy):
         self._data_parallel_size = self.num_nodes * self.num_processes
         super().setup_environment()
 
+    def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a folder that this strategy wrote, on whichever number of ranks.
+
+        Raises:
+            ValueError: If it is a file of another strategy.
+        """
+        if Path(checkpoint_path).is_file():
+            raise ValueError(
+                f"--ckpt_path: {checkpoint_path} is a file, which ddp or a single device wrote; a sharded network "
+                "resumes from a folder. Resume without the overlay, or start from its weights with --model.checkpoint."
+            )
+        return super().load_checkpoint(checkpoint_path, weights_only)
+
     def save_checkpoint(
         self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any | None = None
     ) -> None:

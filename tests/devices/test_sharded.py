@@ -7,13 +7,14 @@ import torch
 
 from hieramp_lit.checkpoints import read_tensors
 from hieramp_lit.tasks.tokenizer_of import recorded_tokenizer
+from hieramp_lit.trainer import WholeCheckpointIO
 from hieramp_lit.var import load_var
 from tests.devices.accidents import accident, hieramp_on
 from tests.devices.conftest import ROOT
 from tests.devices.ranks import on_ranks
 from tests.devices.test_tuning_on_ranks import assert_close
-from tests.devices.tunings import Fit, fit, sharded_fits
-from tests.tasks.tuning import same, tuning, weights, write_tokenizer
+from tests.devices.tunings import Fit, fit, sharded_fits, sharded_on_one
+from tests.tasks.tuning import NoiseDataModule, same, trainer, tuning, weights, write_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -42,6 +43,19 @@ def test_it_resumes_to_the_same_bits(results):
     assert resumed.rates == whole.rates[3:]
     assert resumed.losses[-1].keys() == whole.losses[-1].keys() != set()
     assert same(resumed.weights, whole.weights)
+
+
+def test_it_resumes_on_another_number_of_ranks(folder, tokenizer, results):
+    (on_one,) = on_ranks(folder / "one", sharded_on_one, tokenizer, folder / "step=3.ckpt", count=1)
+    for name, value in results["whole"].weights.items():
+        torch.testing.assert_close(value, on_one.weights[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_without_the_strategy_its_checkpoints_are_refused_by_name(folder, tokenizer, results):
+    run = trainer(max_epochs=2)
+    run.strategy.checkpoint_io = WholeCheckpointIO()
+    with pytest.raises(ValueError, match=r"last\.ckpt is of a sharded network.*fsdp\.yaml.*model\.checkpoint"):
+        run.fit(tuning(tokenizer), NoiseDataModule(4), ckpt_path=folder / "last.ckpt")
 
 
 def test_its_checkpoints_are_folders_that_every_loader_reads(folder, tokenizer, results):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
@@ -86,3 +87,11 @@ def sharded_fits(tokenizer: Tokenizer, folder: Path) -> dict[str, Fit]:
     whole = fit(tokenizer, 2, strategy=ShardedStrategy(), callbacks=[storing], devices=2, export=export)
     resumed = fit(tokenizer, 2, strategy=ShardedStrategy(), resume=folder / "step=3.ckpt", devices=2)
     return {"whole": whole, "resumed": resumed}
+
+
+def sharded_on_one(tokenizer: Tokenizer, resume: Path) -> Fit:
+    """On one rank what follows a checkpoint of two; and what a checkpoint that is a file is answered."""
+    (resume.parent / "file.ckpt").touch()
+    with pytest.raises(ValueError, match=r"file\.ckpt is a file.*without the overlay.*model\.checkpoint"):
+        fit(tokenizer, 4, strategy=ShardedStrategy(), resume=resume.parent / "file.ckpt")
+    return fit(tokenizer, 4, strategy=ShardedStrategy(), resume=resume)

@@ -153,8 +153,8 @@ def _as_task(module: LightningModule) -> RelabelTraining:
 
 
 def _real_data(data: LightningDataModule) -> dict[str, Any]:
-    countable = hasattr(data, "train_samples") and not getattr(data, "streams", False)
-    samples: Any = data.train_samples() if countable else None
+    ask = None if getattr(data, "streams", False) else getattr(data, "train_samples", None)
+    samples: Any = None if ask is None else ask()
     return {
         "name": type(data).__name__,
         "manifest_sha256": None,

@@ -29,9 +29,7 @@ class Tokenization(LightningModule):
         FileNotFoundError: If there is no such tokenizer.
     """
 
-    memory_knobs: ClassVar[tuple[str, ...]] = (
-        "data.batch_size",
-    )
+    memory_knobs: ClassVar[tuple[str, ...]] = ("data.batch_size",)
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """Sets and token caches do not know how many ranks made them, nor how often the ranks were stopped."""
 
+import csv
 import os
 import re
 import signal
@@ -62,3 +63,18 @@ def test_a_rank_that_fails_under_lightnings_own_launcher_ends_all(commands, tmp_
     time.sleep(0.2)
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False)
     assert left.stdout == ""
+
+
+def test_two_ranks_judge_a_student_as_one_does(tmp_path):
+    judged = ["test", "--config", f"{ROOT}/configs/student/digits_teacher.yaml", "--trainer.accelerator", "cpu"]
+    judged += ["--model.checkpoint", "asset://digits/teacher.safetensors"]
+    found = []
+    for count in (1, 2):
+        run = hieramp_on(tmp_path / str(count), *judged, count=count)
+        assert run.join() == [0] * count, run.said()
+        (metrics,) = (tmp_path / str(count)).glob("runs/**/metrics.csv")
+        (row,) = csv.DictReader(metrics.read_text().splitlines())
+        found.append({name: float(value) for name, value in row.items() if name.startswith("test/")})
+    assert found[0] == found[1]
+    assert {"test/top1", "test/class_9"} <= set(found[0])
+    assert 0.9 < found[0]["test/top1"] < 1

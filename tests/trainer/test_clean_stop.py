@@ -1,0 +1,99 @@
+"""Signals while a run lasts, in this process."""
+
+import os
+import signal
+
+import pytest
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hieramp_lit.accidents import RunStoppedError
+from hieramp_lit.trainer import CleanStop
+from hieramp_lit.trainer.clean_stop import SIGNALS
+from tests.tasks.tuning import NoiseDataModule, trainer, tuning, write_tokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return write_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.safetensors")
+
+
+class Kill(Callback):
+    """Sends signals to this process when one hook is called for the n-th time."""
+
+    def __init__(self, hook, *signums, call=0):
+        self.calls = 0
+
+        def send(*_):
+            if self.calls == call:
+                for signum in signums:
+                    os.kill(os.getpid(), signum)
+            self.calls += 1
+
+        setattr(self, hook, send)
+
+
+class Steps(Callback):
+    """Counts the batches of training."""
+
+    count = 0
+
+    def on_train_batch_start(self, *_):
+        self.count += 1
+
+
+def handlers():
+    return [signal.getsignal(signum) for signum in SIGNALS]
+
+
+def test_handlers_are_given_back(tokenizer):
+    before = handlers()
+    trainer(CleanStop(), max_steps=2).fit(tuning(tokenizer), NoiseDataModule(4))
+    assert handlers() == before
+    with pytest.raises(RunStoppedError):
+        trainer(CleanStop(), Kill("on_train_batch_start", signal.SIGTERM)).fit(tuning(tokenizer), NoiseDataModule(4))
+    assert handlers() == before
+
+
+def test_a_signal_amid_an_accumulation_waits_for_its_step(tokenizer, tmp_path):
+    steps, told = Steps(), Kill("on_train_batch_start", signal.SIGTERM, call=2)
+    run = trainer(CleanStop(), ModelCheckpoint(tmp_path), told, steps, max_epochs=1, accumulate_grad_batches=2)
+    with pytest.raises(RunStoppedError, match=r"stopped after step 2.*last\.ckpt") as stop:
+        run.fit(tuning(tokenizer), NoiseDataModule(4))
+    assert steps.count == 4
+    assert stop.value.exit_code == 143
+    assert (tmp_path / "last.ckpt").is_file()
+
+
+def test_a_signal_in_validation_waits_for_the_next_step(tokenizer, tmp_path):
+    steps, told = Steps(), Kill("on_validation_batch_start", signal.SIGUSR1)
+    run = trainer(CleanStop(), ModelCheckpoint(tmp_path), told, steps, max_epochs=1, val_check_interval=2)
+    with pytest.raises(RunStoppedError, match="SIGUSR1: stopped after step 3"):
+        run.fit(tuning(tokenizer), NoiseDataModule(4))
+    assert steps.count == 3
+
+
+def test_a_run_without_checkpoints_says_that_nothing_is_saved(tokenizer):
+    with pytest.raises(RunStoppedError, match=r"Nothing is saved.*trainer\.callbacks") as stop:
+        trainer(CleanStop(), Kill("on_train_batch_start", signal.SIGINT)).fit(tuning(tokenizer), NoiseDataModule(4))
+    assert stop.value.exit_code == 130
+
+
+def test_the_second_ctrl_c_ends_at_once(tokenizer, tmp_path):
+    twice = Kill("on_train_batch_start", signal.SIGINT, signal.SIGINT)
+    with pytest.raises(RunStoppedError, match="Ended at once"):
+        trainer(CleanStop(), ModelCheckpoint(tmp_path), twice).fit(tuning(tokenizer), NoiseDataModule(4))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_judging_stops_after_a_batch(tokenizer, verb):
+    name = "validation" if verb == "validate" else verb
+    told = Kill(f"on_{name}_batch_start", signal.SIGTERM)
+    task = tuning(tokenizer)
+    task.test_step = task.validation_step
+    with pytest.raises(RunStoppedError, match=r"SIGTERM: stopped\. Run the same command again"):
+        getattr(trainer(CleanStop(), told), verb)(task, NoiseDataModule(1), verbose=False)
+    assert told.calls == 1

@@ -101,13 +101,17 @@ class ShardDataModule(LightningDataModule):
             self.image_size = self._bank.images.shape[-1]
         return self._bank
 
+    def prepare_data(self) -> None:
+        """Let the validation data fetch what it needs, once a node."""
+        if self.validation is not None:
+            self.validation.prepare_data()
+
     def setup(self, stage: str) -> None:
         """Read the set for a fit; prepare the validation data."""
         if stage == "fit":
             _ = self.bank
         if self.validation is not None:
             self.validation.trainer = self.trainer
-            self.validation.prepare_data()
             self.validation.setup("validate" if stage == "fit" else stage)
 
     def train_dataloader(self) -> BankLoader:

@@ -79,6 +79,10 @@ class TokenizationPlan(LightningDataModule):
             raise RuntimeError("Call `setup` before asking for the layout; a Trainer does.")
         return self._layout
 
+    def prepare_data(self) -> None:
+        """Let the images' data module fetch what it needs, once a node."""
+        self.images.prepare_data()
+
     def setup(self, stage: str) -> None:
         """List the images, once.
 
@@ -88,6 +92,7 @@ class TokenizationPlan(LightningDataModule):
         """
         if self._samples is not None:
             return
+        self.images.trainer = self.trainer
         self.images.setup("fit")
         samples: dict[Split, IdentifiedSamples] = {}
         for split, part in zip(SPLITS, (self.images.train_samples(), self.images.val_samples()), strict=True):

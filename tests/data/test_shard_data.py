@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from hieramp_lit.classes import ClassEntry, ClassList
-from hieramp_lit.data import DigitsDataModule, ShardDataModule
+from hieramp_lit.data import DigitsDataModule, ShardDataModule, WebDatasetDataModule
 from hieramp_lit.data.bank import ImageBank
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.digits import load_digits_split
@@ -14,6 +14,7 @@ from hieramp_lit.data.shard_data import read_bank
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.identity import identity_hash
 from tests.data.digits_set import make_digits_set
+from tests.data.web_sets import write_shards
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +147,24 @@ def test_missing_validation_says_what_to_write(digits_set):
 def test_impossible_settings_name_their_key(setting):
     with pytest.raises(ValueError, match=f"data.{next(iter(setting))}={next(iter(setting.values()))}"):
         ShardDataModule("anywhere", **setting)
+
+
+def test_shards_of_real_images_judge_by_their_classes(digits_set, tmp_path):
+    shards = write_shards(tmp_path / "shards", classes=10)
+    real = WebDatasetDataModule(shards, "digits", val=shards, image_size=8, label="cls", num_workers=0)
+    data = ShardDataModule(str(digits_set), validation=real)
+    data.setup("validate")
+    batches = list(data.val_dataloader())
+    assert torch.cat([batch.label for batch in batches]).tolist() == [number % 10 for number in range(24)]
+    assert batches[0].image.shape[1:] == (3, 8, 8)
+
+
+def test_validation_data_are_prepared_once_a_node(digits_set):
+    prepared = []
+    real = DigitsDataModule()
+    real.prepare_data = lambda: prepared.append("here")
+    data = ShardDataModule(str(digits_set), validation=real)
+    data.setup("validate")
+    assert not prepared  # every process sets up, one a node prepares
+    data.prepare_data()
+    assert prepared == ["here"]

@@ -80,6 +80,17 @@ def test_any_listed_images_can_be_encoded(tmp_path, monkeypatch):
         assert str(tmp_path) not in str(plan.identity())
 
 
+def test_the_images_are_prepared_with_the_plan_and_know_its_process(images):
+    data = image_data(images)
+    prepared, data.prepare_data = [], lambda: prepared.append(data.trainer)
+    plan = TokenizationPlan(data)
+    plan.trainer = SimpleNamespace(global_rank=1, world_size=2)
+    plan.prepare_data()
+    plan.setup("predict")
+    assert prepared == [None]
+    assert data.trainer is plan.trainer
+
+
 def test_images_that_may_turn_out_unreadable_cannot_be_encoded(images):
     with pytest.raises(ValueError, match=r"data\.images\.unreadable='skip' .*data\.images\.check: true"):
         plan_of(image_data(images, unreadable="skip"))

@@ -78,6 +78,7 @@ def test_any_way_to_a_shard_gives_the_same(urls, way):
     [
         ("pipe:cat nowhere.tar 2>/dev/null", r"pipe:cat nowhere\.tar.* cannot be opened"),
         ("pipe:cat {}; exit 3", "exit 3 was not sent to its end|exit 3"),
+        ("pipe:cat {}; exec 1>&-; sleep 0.1; exit 3", "was not sent to its end: .*exit 3"),
         ("pipe:head -c 5000 {}", "cut short|cannot be read"),
         ("s3://bucket/a.tar", r"s3://bucket/a\.tar cannot be opened: .*pipe:aws s3 cp"),
         ("missing.tar", r"missing\.tar cannot be opened"),

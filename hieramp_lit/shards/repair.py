@@ -1,6 +1,7 @@
 """Prepare a damaged set for its own command: drop what is damaged, write anew what follows from the rest."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from hieramp_lit.shards.folder import read_sidecar
 from hieramp_lit.shards.format import CLAIM, MANIFEST, parse_shard_name, shard_name, sidecar_name
 from hieramp_lit.shards.index import index_content
 from hieramp_lit.shards.lock import FolderLock
+from hieramp_lit.shards.manifest import Manifest
 from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.set_index import SetIndex
 from hieramp_lit.shards.verify import Fault
@@ -58,21 +60,35 @@ def _repair(folder: Path, faults: Sequence[Fault], index: SetIndex) -> Repair:
     rewritten, removed = list[str](), list[str]()
     for shard in remake:  # the sidecar first: without it the shard does not count
         removed += _remove(folder, (sidecar_name(shard), shard_name(shard)))
-    if index.manifest is not None:
+    manifest = index.manifest
+    names = list(dict.fromkeys(fault.file for fault in faults if fault.kind == "index"))
+    if manifest is not None:
+        if MANIFEST in names:  # the sidecars know better
+            names.remove(MANIFEST)
+            manifest = _with_records(manifest, folder, {fault.shard for fault in faults if fault.file == MANIFEST})
+            manifest.write(folder)
+            rewritten.append(MANIFEST)
         for shard in sorted({fault.shard for fault in faults if fault.kind == "sidecar" and fault.shard is not None}):
             if shard not in remake:
-                write_json(folder / sidecar_name(shard), index.manifest.shards[shard].to_json())
+                write_json(folder / sidecar_name(shard), manifest.shards[shard].to_json())
                 rewritten.append(sidecar_name(shard))
-    names = [fault.file for fault in faults if fault.kind == "index"]
-    names = [name for number, name in enumerate(names) if name not in names[:number]]
-    if index.manifest is not None and index.classes is not None and not remake:
-        shard_set = ShardSet(folder, index.manifest, index.classes)
+    if manifest is not None and index.classes is not None and not remake:
+        shard_set = ShardSet(folder, manifest, index.classes)
         for name in names:
             write_bytes(folder / name, index_content(shard_set, name))
         return Repair((*rewritten, *names), tuple(removed), (), needs_command=False)
     removed += _remove(folder, names)
     unfinished = any(fault.kind == "unfinished" for fault in faults)
     return Repair(tuple(rewritten), tuple(removed), tuple(remake), bool(remake or names or unfinished))
+
+
+def _with_records(manifest: Manifest, folder: Path, shards: Collection[int | None]) -> Manifest:
+    """The manifest with what the sidecars of some shards say."""
+    records = [
+        read_sidecar(folder / sidecar_name(record.shard)) if record.shard in shards else record
+        for record in manifest.shards
+    ]
+    return replace(manifest, shards=tuple(records))
 
 
 def _check_ownership(index: SetIndex, damaged: Collection[str]) -> None:

@@ -22,10 +22,12 @@ from hieramp_lit.shards.format import (
     MANIFEST,
     TIMM_INFO,
     parse_shard_name,
+    sample_key,
     shard_name,
     sidecar_name,
 )
 from hieramp_lit.shards.index import index_content
+from hieramp_lit.shards.manifest import Manifest
 from hieramp_lit.shards.reader import ShardSet, file_fault
 from hieramp_lit.shards.set_index import SetIndex
 from hieramp_lit.shards.writer import ShardRecord
@@ -160,8 +162,12 @@ def _check_shard(index: SetIndex, contents: bool, number: int) -> tuple[list[Fau
     def wrong(name: str, what: str, kind: Kind = "shard") -> None:
         faults.append(Fault(name, what, index.remake, kind, number))
 
-    if problem is None and listed is not None and told != listed:
-        problem = f"does not say what the manifest says of {tar.name}"
+    if told is not None and listed is not None and told != listed:
+        if _proves_itself(index.manifest, number, told, tar):
+            wrong(MANIFEST, f"does not say what the sidecar says of {tar.name}, which is right", "index")
+            listed = told
+        else:
+            problem = f"does not say what the manifest says of {tar.name}"
     if problem is not None:
         wrong(sidecar.name, problem, "shard" if listed is None else "sidecar")
     record = listed or told
@@ -178,6 +184,19 @@ def _check_shard(index: SetIndex, contents: bool, number: int) -> tuple[list[Fau
     for fault in found:
         wrong(tar.name, fault)
     return faults, traits
+
+
+def _proves_itself(manifest: Manifest | None, number: int, told: ShardRecord, tar: Path) -> bool:
+    """Whether a sidecar that contradicts the manifest is the one of its shard's file and fits the plan."""
+    if manifest is None:
+        return False
+    start = number * manifest.shard_size
+    samples, rows = manifest.samples_in(number), manifest.identity["plan"]["rows"]
+    places = (divmod(position, manifest.images_per_class) for position in (start, start + samples - 1))
+    first, last = (sample_key(rows[cls], index) for cls, index in places)
+    expected = (number, samples, first, last, manifest.identity_hash)
+    found = (told.shard, told.samples, told.first_key, told.last_key, told.identity_hash)
+    return found == expected and file_fault(tar, told) is None
 
 
 def _read_sidecar(path: Path) -> tuple[ShardRecord | None, str | None]:

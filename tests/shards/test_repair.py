@@ -1,11 +1,13 @@
 """A repaired set is byte for byte the whole one, and no more of it is made again than was damaged."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hieramp_lit.files import write_json
 from hieramp_lit.shards import ShardError
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.repair import repair
@@ -17,6 +19,12 @@ from tests.shards.test_verify import TAR, flip_byte, rewrite, swap_labels
 def cut(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def edit_manifest(folder: Path, **fields: object) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["shards"][1].update(fields)
+    write_json(folder / "manifest.json", manifest)
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], list[int]]] = {
@@ -34,6 +42,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], list[int]]] = {
         [1],
     ),
     "a damaged manifest and tar": (lambda folder: [cut(folder / n) for n in ("manifest.json", TAR)], [1]),
+    "another checksum in the manifest": (lambda folder: edit_manifest(folder, sha256="0" * 64), []),
+    "another key in the manifest": (lambda folder: edit_manifest(folder, first_key="r00000_00000"), []),
+    "another size in the manifest": (lambda folder: edit_manifest(folder, bytes=1), []),
+    "a manifest and a tar that differ": (lambda folder: [edit_manifest(folder, bytes=1), flip_byte(folder / TAR)], [1]),
     "no classes": (lambda folder: (folder / "classes.json").write_text("["), []),
     "no _info": (lambda folder: (folder / "_info.json").write_text("["), []),
     "no card": (lambda folder: (folder / "README.md").write_bytes(b"\xff"), []),
@@ -61,7 +73,13 @@ def test_the_repaired_set_is_the_whole_one_byte_for_byte(finished: Path, copy: P
     assert not list(find_faults(copy))
 
 
-@pytest.mark.parametrize("damage", ["a lost sidecar", "a swapped sidecar", "no _info", "no card", "a damaged picture"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("a lost sidecar", "a swapped sidecar", "no _info", "no card", "a damaged picture"),
+        "another checksum in the manifest",
+    ],
+)
 def test_what_follows_from_the_rest_needs_no_generator(finished: Path, copy: Path, damage: str) -> None:
     DAMAGE[damage][0](copy)
     assert not repair(copy, list(find_faults(copy))).needs_command

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Kinds of files that count as images, in lower case."""
@@ -61,12 +61,15 @@ def read_image(file: Path | IO[bytes], name: str | None = None) -> Image.Image:
             (32-bit integers above 65535, floats); before anything is decoded, if it has more than `MOST_PIXELS` pixels
             or a side more than `MOST_ELONGATED` times as long as the other.
     """
+    called = file if name is None else name
     try:
         with Image.open(file) as image:
             _check_size(image.size)
             return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(f"{called}: no image of a known kind") from error
     except DAMAGE as error:
-        raise UnreadableImageError(f"{file if name is None else name}: {type(error).__name__}: {error}") from error
+        raise UnreadableImageError(f"{called}: {type(error).__name__}: {error}") from error
 
 
 def find_unreadable(read: Callable[[int], object], count: int) -> dict[int, str]:

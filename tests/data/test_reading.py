@@ -167,6 +167,8 @@ def test_content_is_read_like_a_file_and_errors_give_it_the_name(tmp_path):
     assert np.array_equal(np.asarray(read_image(io.BytesIO(content), "shard/key")), gradient())
     with pytest.raises(UnreadableImageError, match="shard/key: "):
         read_image(io.BytesIO(content[:60]), "shard/key")
+    with pytest.raises(UnreadableImageError, match=r"^shard/key: no image of a known kind$"):
+        read_image(io.BytesIO(b"text"), "shard/key")
 
 
 def test_pixels_without_a_known_white_are_refused(tmp_path):

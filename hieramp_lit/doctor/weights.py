@@ -13,6 +13,7 @@ from hieramp_lit.data.digits import IMAGE_SIZE
 from hieramp_lit.doctor.findings import REFUSALS, Finding, refused, size
 from hieramp_lit.doctor.setup import Setup, arguments_of
 from hieramp_lit.students.teacher import PREFIXES, Teacher
+from hieramp_lit.tasks.tokenizer_of import recorded_tokenizer
 from hieramp_lit.var import (
     VAR,
     VQVAE,
@@ -68,7 +69,22 @@ def load_networks(setup: Setup) -> Networks:
         except ValueError as error:
             networks.findings.append(refused("tokenizer and VAR", error))
             networks.var = None
+        else:
+            networks.findings += _recorded_pair(model["checkpoint"], model["tokenizer"]["checkpoint"])
     return networks
+
+
+def _recorded_pair(checkpoint: str, tokenizer: str) -> list[Finding]:
+    """Compare the tokenizer with the one that the VAR's file names; published files name none."""
+    recorded = recorded_tokenizer(resolve(checkpoint, key="model.checkpoint"))
+    given = Tokenizer(tokenizer).sha256()
+    if recorded is None:
+        return []
+    if recorded == given:
+        return [Finding("trained with", "ok", "the VAR was trained with this very tokenizer file")]
+    text = f"the VAR was trained with the tokenizer of SHA-256 {recorded[:12]}…, the one given has {given[:12]}…"
+    remedy = "give that tokenizer, unless both files hold the same weights"
+    return [Finding("trained with", "warning", text, remedy, {"recorded": recorded, "given": given})]
 
 
 def made_of(kind: type[Any], values: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
-from hieramp_lit.checkpoints import check_network
+from hieramp_lit.checkpoints import check_network, resolve, weights_sha256
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
 from hieramp_lit.data.module import SampledDataModule
@@ -30,6 +30,9 @@ from hieramp_lit.tasks.tokenizer_of import TOKENIZER, warn_of_another_tokenizer
 from hieramp_lit.transfer import sent
 from hieramp_lit.var import LabelRows, Tokenizer, VARArchitecture, check_pair, load_into
 from hieramp_lit.var.sharding import shard
+
+STARTED_FROM = "started_from_sha256"
+"""Where checkpoints and exports say which weights the training started from; absent where it was from scratch."""
 
 
 class ClassTokenTuning(LightningModule):
@@ -159,6 +162,9 @@ class ClassTokenTuning(LightningModule):
         self.lr_scheduler = lr_scheduler
         self.checkpointing = checkpointing
         made_with = {TOKENIZER: self.tokenizer.sha256}
+        if checkpoint is not None:
+            made_with[STARTED_FROM] = weights_sha256(resolve(checkpoint, key="model.checkpoint"))
+        self.made_with = made_with
         self.export = ExportWeights(export, part="var", metadata=made_with) if export is not None else None
         self.seed = seed
         self.global_batch = global_batch
@@ -300,9 +306,9 @@ class ClassTokenTuning(LightningModule):
         self.log_dict(self.val_metrics.pop("val"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the place in the random streams, and which tokenizer it was."""
+        """Keep the place in the random streams, which tokenizer it was, and which weights it started from."""
         checkpoint["images_seen"] = self.images_seen
-        checkpoint[TOKENIZER] = self.tokenizer.sha256
+        checkpoint.update(self.made_with)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on at the place of the checkpoint.

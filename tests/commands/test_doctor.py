@@ -7,6 +7,7 @@ import torch
 
 from hieramp_lit.checkpoints import read_tensors, resolve, save
 from hieramp_lit.cli import main
+from hieramp_lit.files import sha256
 
 ROOT = Path(__file__).parents[2]
 PERMUTED = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
@@ -63,6 +64,13 @@ def test_missing_weights_are_an_error_and_the_other_checks_still_run(tiny_tokeni
     assert "codebook" in found
     report = doctor(*tiny("token_tuning", Path("none.pth"), "--model.checkpoint", "null"), code=1)
     assert (status(report)["tokenizer"], status(report)["VAR"], status(report)["data"]) == ("error", "ok", "ok")
+
+
+def test_the_tokenizer_that_a_var_was_trained_with_is_compared(tiny_tokenizer, tiny_var, tmp_path):
+    for recorded, expected in ((sha256(tiny_tokenizer), "ok"), ("0" * 64, "warning")):
+        save(tmp_path / "var.safetensors", read_tensors(tiny_var), {"tokenizer_sha256": recorded})
+        weights = ["--model.checkpoint", str(tmp_path / "var.safetensors"), "--model.output", "sets/one"]
+        assert status(doctor(*tiny("generate", tiny_tokenizer, *weights)))["trained with"] == expected
 
 
 def test_weights_of_other_sizes_are_explained(tiny_tokenizer, tiny_var):

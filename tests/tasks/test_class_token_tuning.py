@@ -3,9 +3,11 @@ import math
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from safetensors import safe_open
 
 from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.data import ImageBatch
+from hieramp_lit.files import sha256
 from hieramp_lit.var import load_var
 from tests.tasks.tuning import (
     NoiseDataModule,
@@ -332,6 +334,21 @@ def test_impossible_settings_name_the_key(tokenizer, wrong, key):
 def test_class_rows_beyond_the_label_embedding_are_refused(tokenizer):
     with pytest.raises(ValueError, match=r"model\.var\.num_classes=9"):
         trainer(max_steps=1).fit(tuning(tokenizer, var=architecture(num_classes=9)), NoiseDataModule(4))
+
+
+def test_checkpoints_and_exports_say_what_they_started_from(tmp_path):
+    tokenizer = write_tokenizer(tmp_path / "tokenizer.safetensors")
+    save(tmp_path / "var.safetensors", architecture().build().state_dict())
+    started = {"checkpoint": str(tmp_path / "var.safetensors"), "export": str(tmp_path / "tuned.safetensors")}
+    fit = trainer(max_steps=1)
+    fit.fit(tuning(tokenizer, **started), NoiseDataModule(4))
+    fit.save_checkpoint(tmp_path / "tuned.ckpt")
+    recorded = {"tokenizer_sha256": tokenizer.sha256(), "started_from_sha256": sha256(tmp_path / "var.safetensors")}
+    with safe_open(tmp_path / "tuned.safetensors", framework="pt") as file:
+        exported = file.metadata()
+    for said in (exported, torch.load(tmp_path / "tuned.ckpt", weights_only=True)):
+        assert recorded.items() <= said.items()
+    assert set(tuning(tokenizer).made_with) == {"tokenizer_sha256"}
 
 
 def test_new_classes_of_a_tuned_model_learn_in_the_rows_behind_the_old_ones(tmp_path):

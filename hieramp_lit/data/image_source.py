@@ -17,14 +17,13 @@ from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.crop import ResizeCrop
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.reading import UnreadableImageError, find_unreadable
-from hieramp_lit.data.unreadable import Fault, Loaded
+from hieramp_lit.data.unreadable import REMEDY, Fault, Loaded
 from hieramp_lit.seeds import stream
 
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 ByteArray = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 IfUnreadable = Literal["error", "replace", "omit"]
 MOST_TRIES = 20
-REMEDY = "Remove or repair the files, or set `data.unreadable: skip` to do without them."
 
 
 class ImageSource(ABC):
@@ -173,12 +172,9 @@ class ImageSamples:
         """The batch of these samples.
 
         Raises:
-            UnreadableImageError: If an image cannot be read and that is an error, or no image is left.
+            UnreadableImageError: If an image cannot be read, whatever becomes of it in `load`: here nothing tells.
         """
-        loaded = self.load(keys)
-        if loaded.batch is None:
-            raise UnreadableImageError(f"Cannot read any image of a batch: {loaded.faults[0].reason}. {REMEDY}")
-        return loaded.batch
+        return self.load(keys).whole()
 
     def load(self, keys: Sequence[SampleKey]) -> Loaded[ImageBatch]:
         """The batch of these samples, and what could not be read of it.

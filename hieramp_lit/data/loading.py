@@ -89,7 +89,7 @@ class PlacedLoader(ABC, Generic[Batch]):
             self._epoch, self._batch = self._following()
             if self._batch == 0:
                 self._faults.report(f"epoch {self._epoch - 1}")
-            yield loaded.whole()
+            yield loaded.filled()
 
     def state_dict(self) -> dict[str, Any]:
         """The place, and what the batches from there on depend on."""

@@ -8,11 +8,11 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.crop import Filter, ResizeCrop, evaluation_short_side, var_short_side
-from hieramp_lit.data.image_source import REMEDY, ImageSamples, ImageSource
+from hieramp_lit.data.image_source import ImageSamples, ImageSource
 from hieramp_lit.data.module import ImageDataModule
 from hieramp_lit.data.reading import UnreadableImageError
 from hieramp_lit.data.splits import stratified_split
-from hieramp_lit.data.unreadable import named
+from hieramp_lit.data.unreadable import REMEDY, named
 
 Label = Literal["row", "cls"]
 ShortSide = Literal["var", "evaluation"] | int

@@ -4,9 +4,12 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from hieramp_lit.data.reading import UnreadableImageError
+
 Batch = TypeVar("Batch")
 Key = TypeVar("Key", contravariant=True)
 MOST_NAMED = 20
+REMEDY = "Remove or repair the files, or set `data.unreadable: skip` to do without them."
 
 
 class Fault(NamedTuple):
@@ -32,14 +35,24 @@ class Loaded(NamedTuple, Generic[Batch]):
     batch: Batch | None
     faults: Sequence[Fault]
 
-    def whole(self) -> Batch:
-        """The batch, where there must be one.
+    def filled(self) -> Batch:
+        """The batch, where samples replace what cannot be read.
 
         Raises:
             RuntimeError: If nothing of it is left.
         """
         if self.batch is None:
             raise RuntimeError("Samples for training left out a whole batch; they must replace what cannot be read.")
+        return self.batch
+
+    def whole(self) -> Batch:
+        """The batch, for those who cannot tell of faults.
+
+        Raises:
+            UnreadableImageError: If anything of it could not be read.
+        """
+        if self.batch is None or self.faults:
+            raise UnreadableImageError(f"Cannot read an image: {self.faults[0].reason}. {REMEDY}")
         return self.batch
 
 

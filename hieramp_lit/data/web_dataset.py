@@ -33,7 +33,7 @@ class WebDatasetDataModule(SourceDataModule):
     Args:
         train: Shards: paths with ``*`` or braces (``train-{0000..1023}.tar``), a folder, or anything that webdataset
             opens: ``https://…``, ``hf://datasets/…``, ``pipe:COMMAND``. One, or several in a list or with ``::``
-            between.
+            between. Where only validation images are wanted, name their shards here too.
         classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or file of ImageNet's
             classes, a classes.json. Images of other classes of ImageNet are left out.
         val: Shards of this machine for validation; null holds out `val_fraction` of the training images, of each class
@@ -46,7 +46,7 @@ class WebDatasetDataModule(SourceDataModule):
         stream: Whether to stream training shards; null streams what cannot be listed. `true` for shards on disks that
             are slow at reading here and there.
         epoch_samples: Images of one epoch of a stream, of all devices; null for listed shards, which are counted.
-            ImageNet-1K has 1281167.
+            ImageNet-1K has 1281167. A fraction of it makes short epochs, and short ways back to where a fit stopped.
         readers: Parts of a stream that each device reads at once; a multiple of `num_workers`.
         shuffle: Samples that each reader draws from; they are in memory: 8 readers × 1000 × 110 kB of ImageNet are 0.9
             GB. 1 keeps the order of the shards.

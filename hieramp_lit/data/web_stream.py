@@ -6,6 +6,9 @@ then all anew, so that no reader ever runs dry, and every device has the same nu
 samples in memory and gives one of them at random. So a batch is a function of (seed, epoch, its number, devices),
 whichever worker process makes it. A fit that is resumed in mid-epoch passes over what was seen: it reads the bytes and
 decodes nothing.
+
+Of webdataset this takes what it opens and how it names; its own pipeline cannot go on from a place, draws shards with
+replacement where it must not end, and gives other batches with other numbers of workers.
 """
 
 import hashlib
@@ -21,10 +24,10 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.crop import ResizeCrop
-from hieramp_lit.data.image_source import MOST_TRIES, REMEDY, planes
+from hieramp_lit.data.image_source import MOST_TRIES, planes
 from hieramp_lit.data.loading import PlacedLoader, SampleKey, epoch_length
 from hieramp_lit.data.reading import UnreadableImageError, read_image
-from hieramp_lit.data.unreadable import Fault, Loaded
+from hieramp_lit.data.unreadable import REMEDY, Fault, Loaded
 from hieramp_lit.data.web_labels import LabelMeaning
 from hieramp_lit.data.web_shards import (
     DAMAGE,

@@ -8,6 +8,7 @@ from PIL import Image
 
 from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data.image_folder import ImageFolderDataModule, list_images
+from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.reading import UnreadableImageError
 
 
@@ -170,6 +171,17 @@ def test_validation_without_a_readable_image_is_an_error(tmp_path):
     data = module(train, val=str(tmp_path / "val"), unreadable="skip", check=False)
     with pytest.warns(UserWarning, match="1 images met"), pytest.raises(RuntimeError, match="No validation image"):
         list(data.val_dataloader())
+
+
+def test_samples_without_a_loader_that_tells_stop_at_an_unreadable_image(partly_damaged):
+    folder, names = partly_damaged
+    data = module(folder, unreadable="skip", check=False)
+    samples = data.train_samples()
+    (place, *_) = (i for i in range(len(samples)) if samples.source.name(i) in map(str, names))
+    loaded = samples.load([SampleKey(0, place)])
+    assert len(loaded.batch.label) == len(loaded.faults) == 1
+    with pytest.raises(UnreadableImageError, match=r"(text|cut)\.\w+: "):
+        samples[[SampleKey(0, place)]]
 
 
 def test_a_class_without_a_readable_image_stops_the_run(tmp_path):

@@ -6,7 +6,6 @@ import pytest
 
 from hieramp_lit.classes import load_classes
 from hieramp_lit.data import web_index
-from hieramp_lit.data.image_source import PackedNames
 from hieramp_lit.data.reading import UnreadableImageError
 from hieramp_lit.data.web_index import list_shards, open_shards
 from hieramp_lit.data.web_labels import LabelMeaning
@@ -107,16 +106,3 @@ def test_images_of_impossible_size_are_refused_before_they_are_read(tmp_path, co
         path.write_bytes(info.tobuf() + path.read_bytes()[512:])
     with pytest.raises(ShardError, match=r"a: the image has 0 bytes|cut short"):
         list_shards([path], Fields())
-
-
-def test_packed_names_are_a_list_of_names():
-    names = ["a", "", "b/ü.jpg", os.fsdecode(b"\xff.png")]
-    packed = PackedNames(names)
-    assert list(packed) == names
-    assert packed[1:3] == names[1:3]
-    assert list(packed.subset([3, 0])) == [names[3], "a"]
-    assert list(PackedNames.unpack(packed.text, packed.ends)) == names
-    with pytest.raises(IndexError):
-        packed[4]
-    with pytest.raises(ValueError, match="do not fit"):
-        PackedNames.unpack(packed.text[:-1], packed.ends)

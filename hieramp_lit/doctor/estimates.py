@@ -65,9 +65,9 @@ def tuned_var(setup: Setup) -> VAR:
 def remedy(setup: Setup) -> str:
     """What takes less memory."""
     if setup.task == "ClassTokenTuning":
-        batch = "lower data.batch_size (and raise trainer.accumulate_grad_batches), set model.checkpointing: true"
         return (
-            f"{batch}, trainer.precision: bf16-mixed or model.trainable: class_tokens, or share the weights of devices"
+            "lower data.batch_size (model.global_batch keeps the steps), set model.checkpointing: true, "
+            "trainer.precision: bf16-mixed or model.trainable: class_tokens, or --config configs/overlays/fsdp.yaml"
         )
     if setup.task == "AmplifiedGeneration":
         return "set data.batch_size: auto, lower model.decode_batch_size, or set trainer.precision: bf16-mixed"

@@ -68,6 +68,7 @@ class Examination:
         accelerator = str(setup.trainer.get("accelerator"))
         findings = [*attempted("versions", check_versions)]
         findings += attempted("device", lambda: check_devices(accelerator, setup.precision))
+        free, of_memory = self._free()  # before networks are loaded here
         networks = Networks()
         try:
             networks = load_networks(setup)
@@ -76,7 +77,9 @@ class Examination:
             findings.append(refused("weights", error))
         data, of_data = self._data(networks.var)
         findings += of_data
-        findings += attempted("memory", lambda: self._memory(networks))
+        findings += of_memory
+        if free is not None:
+            findings += attempted("memory", lambda: self._memory(networks, free))
         findings += attempted("disk", lambda: check_disk(writes(setup, networks, data)))
         findings += attempted("images", lambda: self._images(networks, data))
         return findings
@@ -166,11 +169,19 @@ class Examination:
             return Finding("data", "ok", text, facts=facts | {"train": train, "val": val})
         return Finding("data", "ok", f"{name}: {rows}", facts=facts)
 
-    def _memory(self, networks: Networks) -> list[Finding]:
+    def _free(self) -> tuple[int | None, list[Finding]]:
+        """Bytes that the device has left; where the system does not tell, why."""
+        try:
+            return free_bytes(self.device), []
+        except ValueError:
+            text = "this system does not tell how much memory is free, so the need is not compared with it"
+            return None, [Finding("memory", "warning", text, "look at it in the first steps of the run")]
+
+    def _memory(self, networks: Networks, free: int) -> list[Finding]:
         parts = memory_parts(self.setup, networks)
         if not parts:
             return []
-        return [check_memory(parts, free_bytes(self.device), str(self.device), remedy(self.setup))]
+        return [check_memory(parts, free, str(self.device), remedy(self.setup))]
 
     def _images(self, networks: Networks, data: LightningDataModule | None) -> Sequence[Finding]:
         """Try tokenizer and VAR on images, where there are both."""

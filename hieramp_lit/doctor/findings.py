@@ -86,8 +86,7 @@ class Diagnosis:
                 said.append(f"\n→ {finding.remedy}", style="bold")
             table.add_row(Text(finding.status, style=STYLES[finding.status]), finding.check, said)
         console.print(table)
-        errors, warnings = self.count("error"), self.count("warning")
-        console.print(f"{errors} errors, {warnings} warnings, {self.count('ok')} checks well", highlight=False)
+        console.print(f"errors: {self.count('error')}, warnings: {self.count('warning')}, ok: {self.count('ok')}")
 
 
 def attempted(check: str, run: Callable[[], Sequence[Finding]]) -> Sequence[Finding]:

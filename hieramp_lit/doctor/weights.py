@@ -1,6 +1,6 @@
 """Weight files of a set-up: there, whole, of the right kind and size, and made for each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from hieramp_lit.var import (
     load_into,
     load_var,
 )
+from hieramp_lit.var.weights import CLASS_TOKEN_NAMES
 
 
 @dataclass
@@ -74,6 +75,12 @@ def load_networks(setup: Setup) -> Networks:
     return networks
 
 
+def _named(fresh: Sequence[str]) -> str:
+    """What a file does not give: all class tokens as one, and label rows."""
+    rows = [name for name in fresh if not name.startswith(CLASS_TOKEN_NAMES)]
+    return ", ".join((["class tokens and their classifier"] if len(rows) < len(fresh) else []) + rows)
+
+
 def _recorded_pair(checkpoint: str, tokenizer: str) -> list[Finding]:
     """Compare the tokenizer with the one that the VAR's file names; published files name none."""
     recorded = recorded_tokenizer(resolve(checkpoint, key="model.checkpoint"))
@@ -103,7 +110,7 @@ def _var(setup: Setup, findings: list[Finding]) -> VAR | None:
         if setup.task == "ClassTokenTuning":
             var: VAR = made_of(VARArchitecture, model["var"]).build()
             fresh = load_into(var, checkpoint, key=key, label_rows=model["label_rows"])
-            more = f"; not in the file, and new: {', '.join(fresh)}" if fresh else ""
+            more = f"; not in the file, and new: {_named(fresh)}" if fresh else ""
         else:
             var, more = load_var(checkpoint, num_heads=model["num_heads"], key=key), ""
     except REFUSALS as error:

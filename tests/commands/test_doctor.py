@@ -53,7 +53,7 @@ def test_a_tuning_is_looked_at_from_weights_to_labels(tiny_tokenizer, tiny_var, 
     assert len(weights["facts"]["sha256"]) == 64
     said = capsys.readouterr().out
     assert "→" in said
-    assert f"{report['errors']} errors, {report['warnings']} warnings" in said
+    assert f"errors: {report['errors']}, warnings: {report['warnings']}" in said
 
 
 def test_missing_weights_are_an_error_and_the_other_checks_still_run(tiny_tokenizer):

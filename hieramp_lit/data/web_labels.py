@@ -7,6 +7,7 @@ from hieramp_lit.data.web_shards import ShardError
 from hieramp_lit.imagenet import CLASSES, by_wnid
 
 LabelNumbers = Literal["cls", "imagenet"]
+MOST_DIGITS = 9
 
 
 class LabelMeaning:
@@ -46,7 +47,8 @@ class LabelMeaning:
         Raises:
             ShardError: If the label is no class.
         """
-        entry = self._of_number(int(text), where) if text.isdecimal() else self._of_name(text, where)
+        is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+        entry = self._of_number(int(text), where) if is_number else self._of_name(text, where)
         return None if entry is None else int(getattr(entry, self._label))
 
     def _of_number(self, number: int, where: str) -> ClassEntry | None:
@@ -68,6 +70,6 @@ class LabelMeaning:
         if not entries and self._by_index and name in by_wnid():
             return None
         raise ShardError(
-            f"{where} has the label {name!r}, which is {'several' if entries else 'none'} of the classes "
+            f"{where} has the label {name[:80]!r}, which is {'several' if entries else 'none'} of the classes "
             f"{self._classes.names[:6]} … Give WordNet ids or names of data.classes, or numbers."
         )

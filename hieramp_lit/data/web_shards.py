@@ -122,6 +122,7 @@ class Fields:
             if colon:
                 parsed = json.loads(content)
                 value = parsed[name] if isinstance(parsed, dict) and name in parsed else None
+            str(value).encode()
         except (ValueError, RecursionError) as error:
             raise ShardError(f"{where}: the field {self.label_field!r} cannot be read: {error}.") from error
         if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "":

@@ -202,6 +202,10 @@ class TestLabels:
             ({"json": b"{}"}, "json:label", "is None"),
             ({"json": b"[1]"}, "json:label", "is None"),
             ({"cls": b"1000"}, "cls", "has the label 1000"),
+            ({"cls": b"-1"}, "cls", "label '-1', which is none"),
+            ({"cls": b"9" * 5000}, "cls", "label '9{80}', which is none"),
+            ({"json": b'{"label": "\\ud800"}'}, "json:label", "cannot be read"),
+            ({"json": b"[" * 10**5}, "json:label", "cannot be read"),
         ],
     )
     def test_labels_that_are_none_are_refused(self, tmp_path, fields, label_field, message):
@@ -266,3 +270,12 @@ def test_an_odd_shard_is_named(tmp_path, classes):
     Path(path).write_text("hello " * 200)
     with pytest.raises(ShardError, match=r"a\.tar is no uncompressed tar file"):
         module(str(path), classes)
+
+
+def test_fewer_shards_than_readers_are_warned_about_and_do_no_harm(shards, classes):
+    data = module(shards, classes, val=shards, stream=True, epoch_samples=24, readers=3)
+    with pytest.warns(
+        UserWarning, match=r"data\.train has 4 shards for 2 devices with data\.readers=3 each.*Lower data\.re"
+    ):
+        loader = data.training_loader(1, 2, accumulation=1)
+    assert [len(batch.label) for batch in loader] == [4, 4, 4]

@@ -40,7 +40,7 @@ def memory_parts(setup: Setup, networks: Networks) -> list[Part]:
             half=setup.half,
             checkpointing=model["checkpointing"],
             class_tokens_only=model["trainable"] == "class_tokens",
-            sharded=setup.sharded,
+            sharded=setup.sharded(torch.cuda.device_count()),
         )
     if setup.task == "AmplifiedGeneration" and vqvae is not None and networks.var is not None:
         at_once = batch if isinstance(batch, int) else 1

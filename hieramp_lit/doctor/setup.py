@@ -74,14 +74,18 @@ class Setup:
         """Whether it computes in half precision."""
         return "16" in self.precision
 
-    @property
-    def sharded(self) -> int:
-        """Devices that share one copy of the weights; 1 where each has its own."""
+    def sharded(self, gpus: int) -> int:
+        """Devices that share one copy of the weights; 1 where each has its own.
+
+        Args:
+            gpus: Of this machine, which ``trainer.devices: auto`` means.
+        """
         strategy = str(self.trainer.get("strategy")).lower()
-        devices = self.trainer.get("devices")
-        return (
-            devices if ("shard" in strategy or "fsdp" in strategy) and isinstance(devices, int) and devices > 0 else 1
-        )
+        if "shard" not in strategy and "fsdp" not in strategy:
+            return 1
+        devices = str(self.trainer.get("devices"))
+        number = int(devices) if devices.isdecimal() else max(gpus, 1)
+        return number * int(self.trainer.get("num_nodes") or 1)
 
 
 def build_data(parser: ArgumentParser, config: Namespace, part: str = "data") -> LightningDataModule:

@@ -34,8 +34,8 @@ class Teacher:
     Args:
         architecture: Any name that `create_student` takes; for weights of RDED's repository the `_modified` ResNets
             below 224 pixels.
-        checkpoint: Weights: a path or ``asset://…``; our Lightning checkpoints and safetensors, torchvision's and
-            timm's state dicts, RDED's ``{"model": …}``. Null with `pretrained`.
+        checkpoint: Weights: a path, ``hf://…`` or ``asset://…``; our Lightning checkpoints and safetensors,
+            torchvision's and timm's state dicts, RDED's ``{"model": …}``. Null with `pretrained`.
         pretrained: Use the library's published weights, through its own download and cache.
         norm: Normalization of the network, where it has a choice.
         num_classes: Rows of the weights' last layer. Null: as many as the set has classes; with `pretrained` 1000, with

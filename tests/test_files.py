@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hieramp_lit.files import atomic_write, sha256, write_json, write_text
+from hieramp_lit.files import atomic_write, parse_json, read_json, sha256, write_json, write_text
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
@@ -53,3 +53,32 @@ def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path):
         temporary.touch(mode=0o600)  # as some libraries leave it
     (tmp_path / "b").touch()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": 1, "a": 2}', "a key twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "a key twice"),
+        (b"[NaN]", "NaN, which is no number"),
+        (b"[-Infinity]", "-Infinity, which is no number"),
+        (b"[" * 10**5, "nested too deeply"),
+        (b'{"a":' * 10**5, "nested too deeply"),
+        (b"9" * 5000, "4300"),
+        (b"", "Expecting value"),
+        (b"\xff\xfe{", "decode"),
+    ],
+    ids=range(9),
+)
+def test_json_has_one_meaning(content: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_json(content)
+
+
+def test_json_is_read_as_it_was_written_and_no_larger_than_allowed(tmp_path: Path) -> None:
+    value = {"a": [1, 2.5, None, "ä"], "b": {"c": True}}
+    write_json(tmp_path / "x.json", value)
+    size = (tmp_path / "x.json").stat().st_size
+    assert read_json(tmp_path / "x.json", size) == value
+    with pytest.raises(ValueError, match=f"more than {size - 1} bytes"):
+        read_json(tmp_path / "x.json", size - 1)

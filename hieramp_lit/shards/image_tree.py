@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hieramp_lit.classes import ClassEntry, ClassList
-from hieramp_lit.shards.decode import MOST_PIXELS, decode_image
+from hieramp_lit.shards.decode import decode_image
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.tar_file import MOST_MEMBER_BYTES
 
@@ -165,8 +165,6 @@ def _inspect(path: Path) -> TreeImage:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             size, is_stored_form = image.size, (image.format, image.mode) == ("PNG", "RGB")
-        if size[0] * size[1] > MOST_PIXELS:
-            raise ValueError(f"{size[0]} × {size[1]} pixels are more than {MOST_PIXELS}")
         decode_image(content, FORMATS)
     except Exception as error:  # damaged bytes make Pillow raise OSError, SyntaxError, struct.error and others
         raise ShardError(f"{path} cannot be read as an image ({error}). Replace or remove it.") from error

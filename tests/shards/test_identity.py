@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hieramp_lit.classes import ClassList, load_classes
-from hieramp_lit.shards.identity import differences, identity_hash, set_identity
+from hieramp_lit.shards.identity import check_identity, differences, identity_hash, made_by, provenance, set_identity
 
 BASE: dict[str, Any] = {
     "generator": "var",
@@ -77,3 +77,47 @@ def test_long_values_are_cut() -> None:
 def test_impossible_settings_are_refused(bad: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         set_identity(**{**BASE, **bad})
+
+
+def test_what_was_collected_is_sound() -> None:
+    for change in ({}, {"save_size": 5}, {"image_format": "webp"}):
+        check_identity(set_identity(**{**BASE, **change}))
+
+
+IMPOSSIBLE: list[tuple[str, Any]] = [
+    *(
+        (key, value)
+        for key in ("seed", "plan.images_per_class", "plan.shard_size")
+        for value in (-1, 1.0, True, "1", None)
+    ),
+    *(("plan.rows", value) for value in ([], [-1], ["0"], 3, None, [[0]])),
+    *(("save_size", value) for value in (0, -1, 1.5, "5")),
+    *(("image_format", value) for value in ("jpg", None, 3)),
+    *((key, None) for key in ("generator", "configuration", "plan.classes_sha256", "save_saliency", "precision")),
+    *((key, 0) for key in ("plan.images_per_class", "plan.shard_size")),
+    ("seed", 2**63),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)
+def test_impossible_values_are_named(key: str, value: Any) -> None:
+    identity = set_identity(**BASE)
+    part = identity["plan"] if key.startswith("plan.") else identity
+    part[key.removeprefix("plan.")] = value
+    with pytest.raises(ValueError, match=f"impossible values in {key}$"):
+        check_identity(identity)
+
+
+@pytest.mark.parametrize("identity", [None, [], "x", {}, {"plan": []}])
+def test_no_identity_at_all(identity: Any) -> None:
+    with pytest.raises(ValueError, match="no object with a plan"):
+        check_identity(identity)
+
+
+def test_a_sample_says_what_made_it_and_a_set_which_command() -> None:
+    identity = set_identity(**BASE)
+    origin = provenance(identity, BASE["classes"].entries[3], 7)
+    assert (origin["key"], origin["cls"], origin["row"], origin["index"]) == ("r00003_00007", 3, 3, 7)
+    assert origin["sampling"] == {"cfg": 4.0}
+    assert made_by(identity) == "hieramp predict"
+    assert made_by(set_identity(**{**BASE, "configuration": {"imported": {}}})) == "hieramp import"

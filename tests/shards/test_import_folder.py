@@ -29,7 +29,8 @@ def root(tmp_path: Path) -> Path:
     for cls, name in enumerate(NAMES):
         (tmp_path / "images" / name).mkdir(parents=True)
         for index, number in enumerate((0, 2, 9, 10)):
-            Image.fromarray(pixels(10 * cls + index)).save(tmp_path / "images" / name / f"{number}.png")
+            path = tmp_path / "images" / name / f"{number}.png"
+            Image.fromarray(pixels(10 * cls + index)).save(path, compress_level=index)  # not the bytes that we write
     return tmp_path / "images"
 
 

@@ -123,3 +123,19 @@ def test_unreadable_class_list_is_named(copy: Path) -> None:
     (copy / "classes.json").write_text("[]")
     with pytest.raises(ShardError, match=r"classes\.json cannot be read"):
         ShardSet.open(copy)
+
+
+def test_a_class_list_that_would_mislabel_is_refused(copy: Path) -> None:
+    classes = json.loads((copy / "classes.json").read_text())
+    classes[0]["name"], classes[1]["name"] = classes[1]["name"], classes[0]["name"]
+    (copy / "classes.json").write_text(json.dumps(classes))
+    with pytest.raises(ShardError, match=r"classes\.json: not the class list that the set was made with"):
+        ShardSet.open(copy)
+
+
+def test_taking_a_sample_reads_no_damaged_shard(copy: Path) -> None:
+    flip_bit(copy / "train-000001.tar", 700)
+    shards = ShardSet.open(copy)
+    assert len(list(shards.take([0, 19]))) == 2
+    with pytest.raises(ShardError, match=r"train-000001\.tar: sha256 differs"):
+        list(shards.take([0, 7]))

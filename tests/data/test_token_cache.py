@@ -1,5 +1,6 @@
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -130,3 +131,41 @@ def test_an_array_of_another_type_is_refused_when_it_is_read(folder):
     np.save(path, tokens.view(np.int16))  # of the same size
     with pytest.raises(TokenCacheError, match=r"entries int16, expected uint16"):
         TokenCache.open(folder).read("val", [(0, 3)])
+
+
+def test_an_array_of_another_shape_is_refused_when_it_is_read(folder):
+    path = folder / "val-view00-000001.tokens.npy"
+    np.save(path, np.load(path).T)  # of the same size
+    with pytest.raises(TokenCacheError, match=r"val-view00-000001\.tokens\.npy: shape \(17, 1\), expected \(1, 17\)"):
+        TokenCache.open(folder).read("val", [(0, 3)])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"samples": {"train": 10**15, "val": 4}},
+        {"views": 10**15},
+        {"samples": {"train": 7.0, "val": 4}},
+        {"samples": {"train": True, "val": 4}},
+        {"tokens_per_sample": 10**15},
+        {"tokens_per_sample": -17},
+        {"tokens_per_sample": "17"},
+    ],
+    ids=str,
+)
+def test_numbers_that_no_cache_has_are_refused_before_anything_is_listed(folder, changes):
+    edit(folder, **changes)
+    tracemalloc.start()
+    with pytest.raises(TokenCacheError, match=r"edited|damaged"):
+        TokenCache.open(folder)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("content", [None, "[", "[]"])
+def test_a_class_list_that_is_lost_or_damaged_is_named(folder, content):
+    (folder / "classes.json").unlink()
+    if content is not None:
+        (folder / "classes.json").write_text(content)
+    with pytest.raises(TokenCacheError, match=r"classes\.json cannot be read .*hieramp tokenize"):
+        TokenCache.open(folder)

@@ -60,9 +60,10 @@ class ImageSource(ABC):
     def subset(self, places: Sequence[int]) -> Self:
         """Some of the images, in this order."""
 
-    def unreadable(self) -> dict[int, str]:
-        """Decode every image once, on all cores; the reason for each that cannot be read."""
-        return find_unreadable(self.read, len(self))
+    def unreadable(self, places: range) -> dict[int, str]:
+        """Decode some of the images once, on all cores; the reason for each that cannot be read, by its place."""
+        reasons = find_unreadable(lambda i: self.read(places[i]), len(places))
+        return {places[i]: reason for i, reason in reasons.items()}
 
 
 class ArraySource(ImageSource):

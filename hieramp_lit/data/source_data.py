@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar, get_args
 
+import torch.distributed
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from hieramp_lit.classes import ClassList
@@ -166,17 +167,26 @@ class SourceDataModule(ImageDataModule):
         return train.subset(kept), train.subset(out)
 
     def _readable(self, source: ImageSource) -> ImageSource:
-        """A source without the images that cannot be read, where they are to be known beforehand."""
+        """A source without the images that cannot be read, where they are to be known beforehand.
+
+        Processes share the work, and all learn what each has found.
+        """
         if not self.check:
             return source
         rank_zero_info(f"Checking {len(source)} images (`data.check: false` does without) …")
-        return self._without(source, source.unreadable())
+        if self._world_size == 1 or not torch.distributed.is_initialized():
+            return self._without(source, source.unreadable(range(len(source))))
+        mine = source.unreadable(range(self._rank, len(source), self._world_size))
+        everywhere: list[dict[int, str]] = [{} for _ in range(self._world_size)]
+        torch.distributed.all_gather_object(everywhere, mine)
+        return self._without(source, {place: part[place] for part in everywhere for place in part})
 
     def _without(self, source: AnySource, reasons: Mapping[int, str]) -> AnySource:
         """Some images less, with a warning, or an error."""
         if not reasons:
             return source
-        found = f"{len(reasons)} of {len(source)} images cannot be read:\n{named(list(reasons.values()))}"
+        lines = [reasons[place] for place in sorted(reasons)]
+        found = f"{len(reasons)} of {len(source)} images cannot be read:\n{named(lines)}"
         if self.unreadable == "error":
             raise UnreadableImageError(f"{found}\n{REMEDY}")
         if len(reasons) == len(source):

@@ -63,8 +63,8 @@ class WebDatasetDataModule(SourceDataModule):
         unreadable: `error` stops with the names of the images that cannot be read; `skip` does without them and warns
             with their number and names. Met in training, one gives its place to another image, drawn from (seed, epoch,
             place): of its class, or in a stream of its batch; in validation it is left out.
-        check: Decode every listed image once before training, so that unreadable ones are known; takes minutes for a
-            million images.
+        check: Decode every listed image once before training, so that unreadable ones are known; devices share the
+            work. Takes minutes for a million images.
         batch_size: Images per batch and device.
         num_workers: Processes that decode, per device; 0 decodes in the main process.
         seed: Decides order, crops and the held-out images.

@@ -241,6 +241,8 @@ def without_misleading_noise() -> Iterator[None]:
             warnings.filterwarnings(
                 "ignore", message=r"The number of training batches \(\d+\) is smaller than the logging"
             )
+            # Epochs are logged from metrics that have counted over all ranks by then.
+            warnings.filterwarnings("ignore", message="It is recommended to use `self.log.*sync_dist=True")
             # The frozen tokenizer and teacher are in eval mode on purpose.
             warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode at the start of training")
             # Lightning 2.6 asks torch in a way that torch 2.15 deprecates; nothing a user could change.

@@ -75,11 +75,21 @@ def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
         OSError: If the file cannot be read.
         ValueError: If it is larger, or no JSON that `parse_json` takes.
     """
+    return parse_json(read_bounded(path, most_bytes))
+
+
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """Read a file that may come from anybody, as long as it is no larger than it should be.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is larger.
+    """
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"more than {most_bytes} bytes, the most that such a file may have")
-    return parse_json(content)
+        size = os.fstat(file.fileno()).st_size
+        if size > most_bytes:
+            raise ValueError(f"{size} bytes are more than {most_bytes} bytes, the most that such a file may have")
+        return file.read(size)  # not `most_bytes`, for which room would be made first
 
 
 def parse_json(content: bytes) -> Any:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,11 @@ def test_json_is_read_as_it_was_written_and_no_larger_than_allowed(tmp_path: Pat
     assert read_json(tmp_path / "x.json", size) == value
     with pytest.raises(ValueError, match=f"more than {size - 1} bytes"):
         read_json(tmp_path / "x.json", size - 1)
+
+
+def test_reading_takes_no_more_room_than_the_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", [1])
+    tracemalloc.start()
+    assert read_json(tmp_path / "x.json") == [1]
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hieramp_lit.classes import ClassEntry, ClassList
+from hieramp_lit.files import read_bounded
 from hieramp_lit.shards.decode import decode_image
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.tar_file import MOST_MEMBER_BYTES
@@ -135,11 +136,10 @@ def read_file(path: Path) -> bytes:
     Raises:
         ShardError: If it is larger than `MOST_MEMBER_BYTES`.
     """
-    with path.open("rb") as file:
-        content = file.read(MOST_MEMBER_BYTES + 1)
-    if len(content) > MOST_MEMBER_BYTES:
-        raise ShardError(f"{path} has more than {MOST_MEMBER_BYTES} bytes, the most that an image may have.")
-    return content
+    try:
+        return read_bounded(path, MOST_MEMBER_BYTES)
+    except ValueError as error:
+        raise ShardError(f"{path}: {error}.") from error
 
 
 def square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 import signal
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "STATUS_ALLOC_FAILED")
-_LOST = ("closed by peer", "reset by peer", "Broken pipe", "gloo", "NCCL", "Connection refused", "TCPStore")
+_LOST = ("closed by peer", "reset by peer", "Broken pipe", "gloo/transport", "NCCL", "Connection refused", "TCPStore")
 _OF_DISTRIBUTED = {"DistBackendError", "DistNetworkError", "DistStoreError", "DistError"}
 
 

@@ -50,11 +50,14 @@ class CleanStop(Callback):
         self._take_over()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over, and open a channel between ranks that no device has to wait for."""
+        """Take the signals over, and open a channel between ranks that no device has to wait for.
+
+        Raises:
+            RuntimeError: If the processes cannot reach each other over the network.
+        """
         self._take_over()
         self._steps, self._asked = trainer.global_step, None
-        if trainer.world_size > 1 and torch.distributed.is_initialized():
-            self._group = torch.distributed.new_group(backend="gloo")
+        self._group = _channel() if trainer.world_size > 1 and torch.distributed.is_initialized() else None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals over."""
@@ -186,3 +189,13 @@ class CleanStop(Callback):
         step = f" after step {trainer.global_step}" if trainer.training else ""
         queued = requeue() if signum == signal.SIGUSR1 else ""
         raise RunStoppedError(signum, f"{signal_name(signum)}: stopped{step}. {advice}", checkpoint, queued)
+
+
+def _channel() -> Any:
+    try:
+        return torch.distributed.new_group(backend="gloo")
+    except RuntimeError as error:
+        raise RuntimeError(
+            "The processes of this run cannot reach each other to agree on when to stop. Set GLOO_SOCKET_IFNAME to the "
+            f"network interface that the nodes share (`ip addr` lists them). {str(error).partition(chr(10))[0]}"
+        ) from error

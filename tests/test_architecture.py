@@ -13,18 +13,13 @@ PACKAGES = sorted(folder.parent.name for folder in PACKAGE.glob("*/__init__.py")
 
 LEVELS = {
     0: {
-        "accidents",
         "allocator",
-        "slurm",
+        "jobs",
         "seeds",
         "files",
-        "hub",
-        "imagenet",
         "classes",
         "checkpoints",
-        "sharded_checkpoint",
         "optimization",
-        "processes",
         "transfer",
         "var",
         "amplify",

@@ -13,12 +13,12 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from hieramp_lit.data.augment import Augmentation
-from hieramp_lit.data.bank import ImageBank
-from hieramp_lit.data.bank_loading import BankLoader
+from hieramp_lit.data.bank.augment import Augmentation
+from hieramp_lit.data.bank.image_bank import ImageBank
+from hieramp_lit.data.bank.loading import BankLoader
+from hieramp_lit.data.bank.mix import Mixed, mix_images_
+from hieramp_lit.data.bank.views import Views
 from hieramp_lit.data.loading import start_worker
-from hieramp_lit.data.mix import Mixed, mix_images_
-from hieramp_lit.data.views import Views
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import protocol
 from hieramp_lit.students.network_input import NetworkInput

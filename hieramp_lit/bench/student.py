@@ -20,8 +20,8 @@ from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, Timing, time_candidates
 from hieramp_lit.bench.pictures import CLASSES, BankPath, LoaderPath, read_pictures, write_pictures
 from hieramp_lit.bench.report import Group, Report
-from hieramp_lit.data.augment import Augmentation
-from hieramp_lit.data.mix import Mixed
+from hieramp_lit.data.bank.augment import Augmentation
+from hieramp_lit.data.bank.mix import Mixed
 from hieramp_lit.students import create_student, protocol
 from hieramp_lit.students.network_input import NetworkInput, fastest_format
 from hieramp_lit.students.teacher import Teacher

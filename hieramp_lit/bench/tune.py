@@ -25,8 +25,8 @@ from hieramp_lit.bench.report import Group, Report
 from hieramp_lit.checkpoints import save
 from hieramp_lit.classes import load_classes
 from hieramp_lit.data import ImageBatch, TokenBatch, TokenDataModule
-from hieramp_lit.data.token_folder import finish_cache, write_shard
-from hieramp_lit.data.token_layout import TokenLayout
+from hieramp_lit.data.tokens.folder import finish_cache, write_shard
+from hieramp_lit.data.tokens.layout import TokenLayout
 from hieramp_lit.optimization import adamw, weight_decay_groups
 from hieramp_lit.seeds import stream
 from hieramp_lit.tasks import ClassTokenTuning

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hieramp_lit.data.batches import TokenizationBatch
-from hieramp_lit.data.token_cache import TokenCache, TokenShardRecord
-from hieramp_lit.data.token_folder import (
+from hieramp_lit.data.tokens.cache import TokenCache, TokenShardRecord
+from hieramp_lit.data.tokens.folder import (
     INDEX_FILES,
     check_folder,
     claim_folder,
@@ -23,7 +23,7 @@ from hieramp_lit.data.token_folder import (
     finished_shards,
     write_shard,
 )
-from hieramp_lit.data.token_plan import RemainingTokenShards, TokenizationPlan
+from hieramp_lit.data.tokens.plan import RemainingTokenShards, TokenizationPlan
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.write_errors import KEPT, READ_ONLY, explained
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hieramp_lit.commands.progress import ShardProgress
-from hieramp_lit.data.token_cache import FORMAT, TokenCache
+from hieramp_lit.data.tokens.cache import FORMAT, TokenCache
 from hieramp_lit.files import read_json
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import MANIFEST

@@ -1,20 +1,20 @@
 """Batches, data modules and the loaders behind them."""
 
-from hieramp_lit.data.augment import Augmentation
-from hieramp_lit.data.bank import ImageBank
-from hieramp_lit.data.bank_loading import BankBatches, BankLoader
+from hieramp_lit.data.bank.augment import Augmentation
+from hieramp_lit.data.bank.image_bank import ImageBank
+from hieramp_lit.data.bank.loading import BankBatches, BankLoader
+from hieramp_lit.data.bank.shard_data import ShardDataModule
+from hieramp_lit.data.bank.warp import Warp
 from hieramp_lit.data.batches import ImageBatch, PlanBatch, TokenBatch, TokenizationBatch
-from hieramp_lit.data.cifar import CIFARDataModule
-from hieramp_lit.data.digits import DigitsDataModule, load_digits_split
-from hieramp_lit.data.image_folder import ImageFolderDataModule
+from hieramp_lit.data.images.cifar import CIFARDataModule
+from hieramp_lit.data.images.digits import DigitsDataModule, load_digits_split
+from hieramp_lit.data.images.folder import ImageFolderDataModule
+from hieramp_lit.data.images.tiny_imagenet import TinyImageNetDataModule
 from hieramp_lit.data.plan import GenerationPlan, ShardPlan
-from hieramp_lit.data.shard_data import ShardDataModule
-from hieramp_lit.data.tiny_imagenet import TinyImageNetDataModule
-from hieramp_lit.data.token_cache import TokenCache
-from hieramp_lit.data.token_data import TokenDataModule
-from hieramp_lit.data.token_plan import TokenizationPlan
-from hieramp_lit.data.warp import Warp
-from hieramp_lit.data.web_dataset import WebDatasetDataModule
+from hieramp_lit.data.tokens.cache import TokenCache
+from hieramp_lit.data.tokens.plan import TokenizationPlan
+from hieramp_lit.data.tokens.token_data import TokenDataModule
+from hieramp_lit.data.web.dataset import WebDatasetDataModule
 
 __all__ = [
     "Augmentation",

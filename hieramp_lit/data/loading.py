@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hieramp_lit.allocator import give_back_freed_memory
 from hieramp_lit.data.identity import check_same_samples, identity_of
-from hieramp_lit.data.unreadable import FaultLog, Loaded, Reporting
+from hieramp_lit.data.images.unreadable import FaultLog, Loaded, Reporting
 from hieramp_lit.seeds import stream
 
 Batch = TypeVar("Batch")

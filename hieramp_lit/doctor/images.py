@@ -15,12 +15,12 @@ from torch import Tensor
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
-from hieramp_lit.data.crop import ResizeCrop, var_short_side
-from hieramp_lit.data.image_folder import list_images
+from hieramp_lit.data.images.crop import ResizeCrop, var_short_side
+from hieramp_lit.data.images.folder import list_images
+from hieramp_lit.data.images.reading import read_image
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.pixels import to_unit_range
-from hieramp_lit.data.reading import read_image
 from hieramp_lit.doctor.findings import Finding
 from hieramp_lit.losses.token_cross_entropy import token_cross_entropy
 from hieramp_lit.metrics.codebook import CodebookStatistics, CodebookUsage

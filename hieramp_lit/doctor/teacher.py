@@ -11,8 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from hieramp_lit.classes import ClassList
+from hieramp_lit.data.bank.class_match import match_classes, relabel
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.class_match import match_classes, relabel
 from hieramp_lit.doctor.findings import Finding
 from hieramp_lit.students.network_input import NetworkInput
 

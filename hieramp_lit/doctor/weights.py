@@ -9,7 +9,7 @@ from torch import nn
 
 from hieramp_lit.checkpoints import is_sharded, read_tensors, resolve, weights_sha256
 from hieramp_lit.data import DigitsDataModule
-from hieramp_lit.data.digits import IMAGE_SIZE
+from hieramp_lit.data.images.digits import IMAGE_SIZE
 from hieramp_lit.doctor.findings import REFUSALS, Finding, refused, size
 from hieramp_lit.doctor.setup import Setup, arguments_of
 from hieramp_lit.students.teacher import PREFIXES, Teacher

@@ -121,7 +121,7 @@ class DigitsImages(RealImages):
     """
 
     def __init__(self, split: Literal["train", "fit"] = "train") -> None:
-        from hieramp_lit.data.digits import load_digits_split  # here: data modules bring Lightning with them
+        from hieramp_lit.data.images.digits import load_digits_split  # here: data modules bring Lightning with them
 
         self.split = split
         self.classes = load_classes("digits")

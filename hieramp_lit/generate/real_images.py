@@ -15,7 +15,7 @@ from hieramp_lit.shards.encode import encode_json
 from hieramp_lit.shards.identity import content_sha256
 
 if TYPE_CHECKING:  # data modules bring Lightning with them, so they are imported when they are needed
-    from hieramp_lit.data.image_source import ImageSource
+    from hieramp_lit.data.images.source import ImageSource
 
 KEY = "model.generator.data"
 
@@ -30,7 +30,7 @@ class StoredImages(RealImages):
     """
 
     def __init__(self, source: "ImageSource", classes: ClassList, image_size: int) -> None:
-        from hieramp_lit.data.crop import ResizeCrop
+        from hieramp_lit.data.images.crop import ResizeCrop
 
         self.classes = classes
         self._source = source
@@ -88,7 +88,7 @@ class FolderImages(StoredImages):
         classes: str | list[str | int] | None = None,
         class_rows: Rows = "imagenet",
     ) -> None:
-        from hieramp_lit.data.image_folder import FolderSource, list_images
+        from hieramp_lit.data.images.folder import FolderSource, list_images
 
         place = Path(root).expanduser()
         known = load_classes(root if classes is None else classes, class_rows)
@@ -136,9 +136,9 @@ class WebDatasetImages(StoredImages):
         index: str | None = None,
         class_rows: Rows = "imagenet",
     ) -> None:
-        from hieramp_lit.data.web_index import list_shards, open_shards
-        from hieramp_lit.data.web_labels import LabelMeaning
-        from hieramp_lit.data.web_shards import Fields, find_shards
+        from hieramp_lit.data.web.index import list_shards, open_shards
+        from hieramp_lit.data.web.labels import LabelMeaning
+        from hieramp_lit.data.web.shards import Fields, find_shards
 
         found = find_shards(shards, f"{KEY}.shards")
         if not found.indexable:
@@ -182,7 +182,7 @@ class CIFARImages(StoredImages):
         classes: str | None = None,
         class_rows: Rows = "imagenet",
     ) -> None:
-        from hieramp_lit.data.cifar import read_cifar, split_cifar
+        from hieramp_lit.data.images.cifar import read_cifar, split_cifar
 
         if dataset not in ("cifar10", "cifar100") or split not in ("train", "fit"):
             raise ValueError(
@@ -220,7 +220,7 @@ class TinyImageNetImages(StoredImages):
         classes: str | list[str | int] | None = None,
         class_rows: Rows = "imagenet",
     ) -> None:
-        from hieramp_lit.data.tiny_imagenet import list_tiny_imagenet, tiny_imagenet_classes
+        from hieramp_lit.data.images.tiny_imagenet import list_tiny_imagenet, tiny_imagenet_classes
 
         place = Path(root).expanduser()
         known = tiny_imagenet_classes(place, classes, class_rows, f"{KEY}.root")

@@ -18,7 +18,7 @@ from hieramp_lit.checkpoints import check_network, resolve, weights_sha256
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
 from hieramp_lit.data.module import SampledDataModule
-from hieramp_lit.data.token_data import TokenDataModule
+from hieramp_lit.data.tokens.token_data import TokenDataModule
 from hieramp_lit.losses.token_cross_entropy import class_token_cross_entropy, token_cross_entropy
 from hieramp_lit.metrics.tuning import TuningMetrics
 from hieramp_lit.optimization import adamw, weight_decay_groups

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hieramp_lit.data.pixels import to_unit_range
-from hieramp_lit.data.token_cache import TokenCache
+from hieramp_lit.data.tokens.cache import TokenCache
 from hieramp_lit.var import VQVAE, Scales, Tokenizer
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from hieramp_lit.callbacks.student_results import StudentResults
 from hieramp_lit.checkpoints import check_network, load_strictly, read_tensors, resolve
-from hieramp_lit.data.augment import Augmentation
+from hieramp_lit.data.bank.augment import Augmentation
+from hieramp_lit.data.bank.mix import Mix
+from hieramp_lit.data.bank.views import Views
 from hieramp_lit.data.batches import ImageBatch
-from hieramp_lit.data.mix import Mix
-from hieramp_lit.data.views import Views
 from hieramp_lit.metrics.accuracy import ClassAccuracy
 from hieramp_lit.seeds import stable_seed, stream
 from hieramp_lit.students import protocol

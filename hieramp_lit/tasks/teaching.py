@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hieramp_lit.data.mix import Mixed
+from hieramp_lit.data.bank.mix import Mixed
 from hieramp_lit.losses.soft_labels import hard_label_loss, soft_label_loss
 from hieramp_lit.metrics.accuracy import Accuracies
 from hieramp_lit.students.network_input import NetworkInput

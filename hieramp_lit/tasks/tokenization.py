@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hieramp_lit.callbacks.token_writer import TokenWriter
 from hieramp_lit.data.batches import TokenizationBatch
-from hieramp_lit.data.token_cache import MOST_CODES
+from hieramp_lit.data.tokens.cache import MOST_CODES
 from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
 from hieramp_lit.tasks.precision import refuse_half_weights
 from hieramp_lit.var import Scales, Tokenizer

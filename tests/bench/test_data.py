@@ -5,7 +5,7 @@ import torch
 
 from hieramp_lit.bench.data import placements
 from hieramp_lit.cli import main
-from hieramp_lit.data.bank import ImageBank
+from hieramp_lit.data.bank.image_bank import ImageBank
 
 TINY = ["--device", "cpu", "--images", "6", "--image-size", "16", "--batch-size", "4", "--workers", "0",
         "--repeats", "1", "--out", "out.json"]  # fmt: skip

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from hieramp_lit.bench.pictures import BankPath, LoaderPath, read_pictures, write_pictures
-from hieramp_lit.data.augment import Augmentation
+from hieramp_lit.data.bank.augment import Augmentation
 from hieramp_lit.students import protocol
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hieramp_lit.data import DigitsDataModule, TokenCache, TokenizationPlan
-from hieramp_lit.data.token_cache import TokenCacheError
+from hieramp_lit.data.tokens.cache import TokenCacheError
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.tasks import Tokenization

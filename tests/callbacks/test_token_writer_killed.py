@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hieramp_lit.data import TokenCache
-from hieramp_lit.data.token_cache import TokenCacheError
+from hieramp_lit.data.tokens.cache import TokenCacheError
 from hieramp_lit.var import Tokenizer
 from tests.callbacks.token_killing import tokenize_and_kill
 from tests.data.token_caches import contents, image_data, make_cache, write_images

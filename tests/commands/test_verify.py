@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hieramp_lit.cli import main
-from hieramp_lit.data.token_cache import TokenCacheError
+from hieramp_lit.data.tokens.cache import TokenCacheError
 from hieramp_lit.shards import ShardError
 from tests.data.test_token_cache import folder as cache  # noqa: F401 (a fixture)
 from tests.shards.conftest import copy, finished  # noqa: F401 (fixtures)

@@ -17,7 +17,7 @@ from PIL import Image
 from hieramp_lit.checkpoints import save
 from hieramp_lit.classes import load_classes
 from hieramp_lit.cli import main
-from hieramp_lit.data.digits import load_digits_split
+from hieramp_lit.data.images.digits import load_digits_split
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.students import create_student
 from hieramp_lit.var import VARArchitecture

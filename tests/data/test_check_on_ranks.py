@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hieramp_lit.data import ImageFolderDataModule
-from hieramp_lit.data.image_folder import FolderSource
+from hieramp_lit.data.images.folder import FolderSource
 from tests.devices.ranks import on_ranks
 
 

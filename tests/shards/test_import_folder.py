@@ -186,7 +186,7 @@ def test_the_set_is_not_put_into_the_folder(root: Path, classes: ClassList) -> N
 
 
 def test_students_train_on_it(root: Path, tmp_path: Path, classes: ClassList) -> None:
-    from hieramp_lit.data.bank_reading import read_bank
+    from hieramp_lit.data.bank.reading import read_bank
 
     bank = read_bank(import_folder(root, tmp_path / "set", classes).shard_set)
     assert bank.images.shape == (12, 3, 6, 6)

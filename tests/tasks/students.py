@@ -6,7 +6,7 @@ from lightning.pytorch import Trainer
 
 from hieramp_lit.checkpoints import save
 from hieramp_lit.data import DigitsDataModule, ShardDataModule
-from hieramp_lit.data.augment import Augmentation
+from hieramp_lit.data.bank.augment import Augmentation
 from hieramp_lit.students import Teacher, create_student
 from hieramp_lit.tasks import RelabelTraining
 

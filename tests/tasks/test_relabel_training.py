@@ -9,9 +9,9 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 
 from hieramp_lit.checkpoints import read_tensors
-from hieramp_lit.data.augment import Augmentation, sample_crops
-from hieramp_lit.data.digits import load_digits_split
-from hieramp_lit.data.mix import sample_beta
+from hieramp_lit.data.bank.augment import Augmentation, sample_crops
+from hieramp_lit.data.bank.mix import sample_beta
+from hieramp_lit.data.images.digits import load_digits_split
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher, create_student
 from tests.data.digits_set import make_digits_set

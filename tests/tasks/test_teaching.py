@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hieramp_lit.data.mix import Mixed
+from hieramp_lit.data.bank.mix import Mixed
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher, create_student
 from hieramp_lit.students.network_input import NetworkInput

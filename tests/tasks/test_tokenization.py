@@ -5,7 +5,7 @@ import torch
 
 from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.data.loading import SampleKey
-from hieramp_lit.data.token_cache import MOST_CODES
+from hieramp_lit.data.tokens.cache import MOST_CODES
 from hieramp_lit.tasks import Tokenization
 from hieramp_lit.var import Scales, Tokenizer
 from tests.data.token_caches import image_data, make_cache, write_images

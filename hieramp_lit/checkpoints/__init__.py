@@ -1,0 +1,23 @@
+"""Weights in, weights out: every container our field uses, from disk or the Hub, whole or sharded."""
+
+from hieramp_lit.checkpoints.containers import (
+    check_network,
+    check_resumable,
+    is_sharded,
+    load_strictly,
+    read_tensors,
+    resolve,
+    save,
+    weights_sha256,
+)
+
+__all__ = [
+    "check_network",
+    "check_resumable",
+    "is_sharded",
+    "load_strictly",
+    "read_tensors",
+    "resolve",
+    "save",
+    "weights_sha256",
+]

@@ -1,0 +1,23 @@
+"""Class lists: which classes a set has, in which order, and which row of the label embedding each uses."""
+
+from hieramp_lit.classes.class_list import (
+    CIFAR,
+    DIGITS,
+    WNID,
+    ClassEntry,
+    ClassList,
+    Rows,
+    class_folders,
+    load_classes,
+)
+
+__all__ = [
+    "CIFAR",
+    "DIGITS",
+    "WNID",
+    "ClassEntry",
+    "ClassList",
+    "Rows",
+    "class_folders",
+    "load_classes",
+]

@@ -2,7 +2,7 @@
 
 `FUZZ` draws the same few examples in every run. `HIERAMP_FUZZ_EXAMPLES=20000` draws that many, others every time:
 
-    HIERAMP_FUZZ_EXAMPLES=20000 python -m pytest --timeout=0 tests/shards/test_fuzz.py tests/data/test_token_fuzz.py
+    HIERAMP_FUZZ_EXAMPLES=20000 python -m pytest --timeout=0 tests/shards/test_fuzz.py tests/data/tokens/test_fuzz.py
 """
 
 import copy

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 
-from hieramp_lit.classes import ClassEntry, ClassList, Rows, load_classes
+from hieramp_lit.classes import ClassList, Rows, load_classes
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.generate.base import FitsMemory
 
@@ -200,20 +200,21 @@ def subset_of(classes: ClassList, subset: Sequence[int | str]) -> ClassList:
     Raises:
         ValueError: If the subset is empty, or one of its entries is unknown or fits several classes.
     """
+    known: dict[int | str, set[int]] = {}
+    for entry in classes.entries:
+        for word in (entry.row, entry.wnid, entry.name):
+            if word is not None:
+                known.setdefault(word, set()).add(entry.cls)
     chosen = set()
     for wanted in subset:
-        found = [entry.cls for entry in classes.entries if _is(entry, wanted)]
+        found = known.get(wanted, set())
         if len(found) != 1:
             rows = ", ".join(map(str, classes.rows[:12])) + (", …" if len(classes) > 12 else "")
             raise ValueError(
                 f"data.class_subset: {wanted!r} fits {len(found)} classes, it must fit one. Give class rows (numbers; "
                 f"here {rows}), or wnids or names as in the class list (text)."
             )
-        chosen.add(found[0])
+        chosen |= found
     if not chosen:
         raise ValueError("data.class_subset is empty; name classes, or give null for all.")
     return ClassList(tuple(classes.entries[old]._replace(cls=new) for new, old in enumerate(sorted(chosen))))
-
-
-def _is(entry: ClassEntry, wanted: int | str) -> bool:
-    return entry.row == wanted if isinstance(wanted, int) else wanted in {entry.wnid, entry.name}

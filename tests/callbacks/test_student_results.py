@@ -14,7 +14,7 @@ from hieramp_lit.metrics.accuracy import Accuracies, Evaluation
 from hieramp_lit.report import results
 from hieramp_lit.shards import ShardSet
 from tests.data.digits_set import make_digits_set
-from tests.data.web_sets import write_shards
+from tests.data.web.web_sets import write_shards
 from tests.tasks.students import digits_data, quiet_trainer, random_teacher, task
 
 

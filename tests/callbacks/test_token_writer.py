@@ -17,7 +17,7 @@ from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.tasks import Tokenization
 from hieramp_lit.var import Tokenizer
 from tests.callbacks.token_killing import Counting
-from tests.data.token_caches import contents, flip_a_byte, image_data, make_cache, quiet_trainer, write_images
+from tests.data.tokens.token_caches import contents, flip_a_byte, image_data, make_cache, quiet_trainer, write_images
 from tests.tasks.tuning import PATCH_NUMS, write_tokenizer
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from hieramp_lit.data import TokenCache
 from hieramp_lit.data.tokens.cache import TokenCacheError
 from hieramp_lit.var import Tokenizer
 from tests.callbacks.token_killing import tokenize_and_kill
-from tests.data.token_caches import contents, image_data, make_cache, write_images
+from tests.data.tokens.token_caches import contents, image_data, make_cache, write_images
 from tests.tasks.tuning import write_tokenizer
 
 ROOT = Path(__file__).parents[2]

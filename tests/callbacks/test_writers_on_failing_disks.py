@@ -13,7 +13,7 @@ import pytest
 from hieramp_lit.shards.folder import read_sidecar
 from hieramp_lit.shards.reader import file_fault
 from tests.callbacks.test_token_writer import images, tokenizer  # noqa: F401 (fixtures)
-from tests.data.token_caches import image_data, make_cache
+from tests.data.tokens.token_caches import image_data, make_cache
 from tests.failing_disk import failing_disk
 from tests.shards.making import NoiseGenerator, contents, make_set
 

@@ -11,7 +11,7 @@ from hieramp_lit.data import TokenizationBatch
 from hieramp_lit.tasks import Tokenization
 from hieramp_lit.var import Tokenizer
 from tests.callbacks.killing import die_before_file_operation, run_apart
-from tests.data.token_caches import image_data, make_cache
+from tests.data.tokens.token_caches import image_data, make_cache
 
 
 class Counting(Tokenization):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hieramp_lit import imagenet
+from hieramp_lit.classes import imagenet
 from hieramp_lit.classes import CIFAR, ClassEntry, ClassList, load_classes
 
 WOOF = [

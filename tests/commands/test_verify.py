@@ -5,7 +5,7 @@ import pytest
 from hieramp_lit.cli import main
 from hieramp_lit.data.tokens.cache import TokenCacheError
 from hieramp_lit.shards import ShardError
-from tests.data.test_token_cache import folder as cache  # noqa: F401 (a fixture)
+from tests.data.tokens.test_cache import folder as cache  # noqa: F401 (a fixture)
 from tests.shards.conftest import copy, finished  # noqa: F401 (fixtures)
 from tests.shards.making import contents
 from tests.shards.test_verify import TAR, flip_byte

@@ -165,7 +165,7 @@ class TinyInputs:
         name = {
             "DigitsDataModule": "digits",
             "ImageFolderDataModule": "imagenet" if judged.get("classes") else "folder",
-            "CIFARDataModule": judged.get("name"),
+            "CIFARDataModule": judged.get("dataset"),
             "TinyImageNetDataModule": "tiny_imagenet",
         }[judge]
         classes = judged.get("classes")

@@ -5,7 +5,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hieramp_lit.data import CIFARDataModule, WebDatasetDataModule
 from tests.data.image_sets import write_cifar
-from tests.data.web_sets import write_shards
+from tests.data.web.web_sets import write_shards
 from tests.tasks.tuning import same, trainer, tuning, weights, write_tokenizer
 
 

@@ -10,7 +10,7 @@ from hieramp_lit.data import CIFARDataModule, GenerationPlan
 from hieramp_lit.data.images.reading import UnreadableImageError
 from hieramp_lit.generate import CIFARImages, FolderImages, RandomReal, RealImages, TinyImageNetImages, WebDatasetImages
 from tests.data.image_sets import TINY_WNIDS, write_cifar, write_tiny_imagenet
-from tests.data.web_sets import write_shards
+from tests.data.web.web_sets import write_shards
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
 from hieramp_lit.data import DigitsDataModule
-from hieramp_lit.data import shard_data as module
+from hieramp_lit.data.bank import shard_data as module
 from hieramp_lit.report import results
 from hieramp_lit.students import Teacher
 from hieramp_lit.tasks.student_series import StudentRun, fit_in_turn

@@ -8,7 +8,7 @@ from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.tokens.cache import MOST_CODES
 from hieramp_lit.tasks import Tokenization
 from hieramp_lit.var import Scales, Tokenizer
-from tests.data.token_caches import image_data, make_cache, write_images
+from tests.data.tokens.token_caches import image_data, make_cache, write_images
 from tests.tasks.tuning import PATCH_NUMS, write_tokenizer
 
 

@@ -8,7 +8,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from hieramp_lit.data import TokenDataModule
 from hieramp_lit.var import Tokenizer
-from tests.data.token_caches import flip_a_byte, image_data, make_cache, write_images
+from tests.data.tokens.token_caches import flip_a_byte, image_data, make_cache, write_images
 from tests.tasks.tuning import architecture, same, trainer, tuning, weights, write_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -30,7 +30,7 @@ class CIFARDataModule(SourceDataModule):
     Args:
         root: Folder that holds ``cifar-10-batches-py`` or ``cifar-100-python``, or, with `download`, the published
             archive or nothing.
-        name: `cifar10`, or `cifar100` with its hundred fine classes.
+        dataset: `cifar10`, or `cifar100` with its hundred fine classes.
         image_size: Side of the square images in pixels; the tokenizer's.
         download: Fetch the archive where the files are missing. One that lies in `root` is only unpacked.
         validation: Images for validation during training: `test` trains on all training images and validates on the
@@ -58,7 +58,7 @@ class CIFARDataModule(SourceDataModule):
     def __init__(
         self,
         root: str,
-        name: Name = "cifar10",
+        dataset: Name = "cifar10",
         image_size: int = 256,
         download: bool = False,
         validation: Literal["test", "train_split"] = "test",
@@ -73,18 +73,18 @@ class CIFARDataModule(SourceDataModule):
         seed: int = 0,
         class_rows: Rows = "imagenet",
     ) -> None:
-        if name not in get_args(Name) or validation not in ("test", "train_split"):
+        if dataset not in get_args(Name) or validation not in ("test", "train_split"):
             raise ValueError(
-                f"data.name={name!r}, data.validation={validation!r}: expected 'cifar10' or 'cifar100', and 'test' or "
-                "'train_split'."
+                f"data.dataset={dataset!r}, data.validation={validation!r}: expected 'cifar10' or 'cifar100', and "
+                "'test' or 'train_split'."
             )
         crops = Crops.of(image_size, short_side, flip, seed, filter, padding)
         # whole by their checksums: there is nothing to check image by image
         whole: tuple[Literal["error"], bool, float] = ("error", False, 0.1)
-        known = load_classes(name if classes is None else classes, class_rows)
+        known = load_classes(dataset if classes is None else classes, class_rows)
         super().__init__(known, crops, label, *whole, batch_size, num_workers, seed)
         self._root = Path(root).expanduser()
-        self._name: Name = name
+        self._name: Name = dataset
         self._download = download
         self._held_out = validation == "train_split"
         self._test: ArraySource | None = None

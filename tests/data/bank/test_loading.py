@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hieramp_lit.data.bank.loading import BankBatches, BankLoader
-from tests.data.test_bank import bank
+from tests.data.bank.test_image_bank import bank
 
 
 def labels(loader):

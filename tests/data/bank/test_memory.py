@@ -3,7 +3,7 @@ import logging
 import pytest
 import torch
 
-from hieramp_lit.data import bank_memory
+from hieramp_lit.data.bank import memory as bank_memory
 from hieramp_lit.data.bank.memory import GIB, BankMemory
 
 CPU, META = torch.device("cpu"), torch.device("meta")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hieramp_lit.data import bank_reading
+from hieramp_lit.data.bank import reading as bank_reading
 from hieramp_lit.data.bank.image_bank import ImageBank
 from hieramp_lit.data.bank.loading import BankBatches
 from hieramp_lit.data.bank.memory import BankMemory

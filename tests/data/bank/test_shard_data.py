@@ -14,7 +14,7 @@ from hieramp_lit.data.images.digits import load_digits_split
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.identity import identity_hash
 from tests.data.digits_set import make_digits_set
-from tests.data.web_sets import write_shards
+from tests.data.web.web_sets import write_shards
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def collect(loader):
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_images_and_labels_are_those_of_the_files(tmp_path, monkeypatch, name):
     made = write_cifar(tmp_path, monkeypatch, name)
-    data = module(tmp_path, name=name)
+    data = module(tmp_path, dataset=name)
     images, labels = collect(data.val_dataloader())
     assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), made["test"][0])
     assert labels.tolist() == made["test"][1]
@@ -119,7 +119,7 @@ def test_an_archive_in_place_is_unpacked_and_not_fetched(cifar10, monkeypatch):
 
 
 def test_impossible_settings_name_the_key(tmp_path):
-    for wrong in ({"name": "cifar"}, {"validation": "none"}, {"padding": -1}, {"filter": "box"}, {"label": "wnid"}):
+    for wrong in ({"dataset": "cifar"}, {"validation": "none"}, {"padding": -1}, {"filter": "box"}, {"label": "wnid"}):
         (key,) = wrong
         with pytest.raises(ValueError, match=rf"data\.{key}"):
             CIFARDataModule(str(tmp_path), **wrong)

@@ -7,7 +7,7 @@ from hieramp_lit.classes import load_classes
 from hieramp_lit.data.tokens.cache import TokenCacheError
 from hieramp_lit.data.tokens.folder import check_folder, claim_folder, complete_shards, finish_cache, write_shard
 from hieramp_lit.data.tokens.layout import TokenLayout
-from tests.data.token_caches import flip_a_byte
+from tests.data.tokens.token_caches import flip_a_byte
 
 LAYOUT = TokenLayout(train=5, val=2, views=1, shard_size=3)
 IDENTITY = {"tokenizer": {"sha256": "ab" * 32, "patch_nums": [1, 2]}, "shard_size": 3, "views": 1}

@@ -16,8 +16,8 @@ from hieramp_lit.data import (
 from hieramp_lit.data.images.reading import UnreadableImageError
 from hieramp_lit.data.loading import SampleKey
 from tests.data.image_sets import write_cifar, write_tiny_imagenet
-from tests.data.token_caches import COUNTS, image_data, write_images
-from tests.data.web_sets import write_shards
+from tests.data.tokens.token_caches import COUNTS, image_data, write_images
+from tests.data.web.web_sets import write_shards
 from tests.tasks.tuning import NoiseDataModule
 
 

@@ -8,7 +8,7 @@ from hieramp_lit.data import TokenDataModule
 from hieramp_lit.data.identity import identity_of
 from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.tokens.cache import TokenCache, TokenCacheError
-from tests.data.token_caches import flip_a_byte, image_data, make_cache, write_images
+from tests.data.tokens.token_caches import flip_a_byte, image_data, make_cache, write_images
 from tests.tasks.tuning import write_tokenizer
 
 

@@ -9,7 +9,7 @@ from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data import WebDatasetDataModule
 from hieramp_lit.data.images.reading import UnreadableImageError
 from hieramp_lit.data.web.shards import ShardError
-from tests.data.web_sets import numbers, picture, write_shards, write_tar
+from tests.data.web.web_sets import numbers, picture, write_shards, write_tar
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hieramp_lit.data.web.shards import Fields, ShardError, content_of, find_shards, samples_of
-from tests.data.web_sets import write_shards, write_tar
+from tests.data.web.web_sets import write_shards, write_tar
 
 
 def read(path, mode="r:"):

@@ -8,7 +8,7 @@ from hieramp_lit.data.images.crop import ResizeCrop
 from hieramp_lit.data.web.labels import LabelMeaning
 from hieramp_lit.data.web.shards import Fields, ShardError, find_shards
 from hieramp_lit.data.web.stream import Reading, ShardStream, StreamLoader
-from tests.data.web_sets import numbers, write_shards, write_tar
+from tests.data.web.web_sets import numbers, write_shards, write_tar
 
 SIZES = (7, 5, 8, 4)
 

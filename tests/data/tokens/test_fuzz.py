@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hieramp_lit.classes import load_classes
 from hieramp_lit.data.tokens.cache import TokenCache, TokenCacheError
 from hieramp_lit.data.tokens.folder import check_folder, claim_folder, complete_shards, finish_cache, write_shard
-from tests.data.test_token_cache import IDENTITY, LAYOUT, stored
+from tests.data.tokens.test_cache import IDENTITY, LAYOUT, stored
 from tests.fuzzing import FUZZ, damaged, other_json
 
 NAME = "val-view00-000001"

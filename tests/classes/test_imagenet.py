@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hieramp_lit.classes import imagenet
-from hieramp_lit.classes import CIFAR, ClassEntry, ClassList, load_classes
+from hieramp_lit.classes import CIFAR, ClassEntry, ClassList, imagenet, load_classes
 
 WOOF = [
     "n02096294",

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hieramp_lit.classes import load_classes
-from hieramp_lit.data.web import index as web_index
 from hieramp_lit.data.images.reading import UnreadableImageError
+from hieramp_lit.data.web import index as web_index
 from hieramp_lit.data.web.index import list_shards, open_shards
 from hieramp_lit.data.web.labels import LabelMeaning
 from hieramp_lit.data.web.shards import Fields, ShardError, find_shards

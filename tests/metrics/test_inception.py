@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from hieramp_lit.metrics.inception import inception
+
+
+def test_names_the_file_that_is_missing():
+    with pytest.raises(FileNotFoundError, match=r"There is no file weights\.pth\. Download pt_inception-2015-12-05"):
+        inception(Path("weights.pth"))
+
+
+def test_names_the_package_that_is_missing(monkeypatch):
+    Path("weights.pth").touch()
+    monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
+    with pytest.raises(ModuleNotFoundError, match="pip install torch-fidelity"):
+        inception(Path("weights.pth"))

@@ -10,12 +10,14 @@ from hieramp_lit.checkpoints.containers import (
     save,
     weights_sha256,
 )
+from hieramp_lit.checkpoints.record import read_record
 
 __all__ = [
     "check_network",
     "check_resumable",
     "is_sharded",
     "load_strictly",
+    "read_record",
     "read_tensors",
     "resolve",
     "save",

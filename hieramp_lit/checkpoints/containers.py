@@ -7,8 +7,8 @@ torch.compile, FSDP, activation checkpointing) is taken out of its names.
 """
 
 import hashlib
-import pickle
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -18,12 +18,15 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from hieramp_lit.checkpoints.damage import DAMAGE, told
 from hieramp_lit.checkpoints.hub import HUB_SCHEME, download
 from hieramp_lit.files import atomic_write, sha256
 
 ASSET_SCHEME = "asset://"
 CONTAINER_KEYS = ("state_dict", "model", "var_wo_ddp", "var", "trainer")
 SHARDED_METADATA = ".metadata"
+RECORD = "record"
+"""Attribute of a `.pth` file's state dict that holds the text beside the weights; other tools do not see it."""
 _INNER = "_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module"
 _WRAPPERS = re.compile(rf"^((module|{_INNER})\.)+|(?<=\.)({_INNER})\.")
 
@@ -99,9 +102,9 @@ def read_tensors(
             content = dict(safetensors.torch.load_file(path))
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
+    except DAMAGE as error:
         raise ValueError(
-            f"{key}: cannot read weights from {path} ({type(error).__name__}: {str(error).split(chr(10))[0]}). "
+            f"{key}: cannot read weights from {path} ({told(error)}). "
             "The file is damaged, cut short, or holds pickled Python objects, which we refuse to run. Download it "
             "again or save it as a plain state dict or safetensors."
         ) from error
@@ -112,7 +115,7 @@ def read_tensors(
             f"{key}: {path} holds some weights twice, wrapped (module., _orig_mod.) and plain. Save one network alone."
         )
     if not tensors:
-        found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
+        found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
         raise ValueError(
             f"{key}: {path} holds no state dict. Found: {found}; containers known: {list(CONTAINER_KEYS)}."
         )
@@ -168,10 +171,10 @@ def check_resumable(path: Path) -> None:
     """
     try:
         content = None if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except DAMAGE as error:
         raise ValueError(
-            f"--ckpt_path {path}: cannot be read as a checkpoint ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}). It is damaged, cut short, or none of a fit of ours; {_RESUMES}"
+            f"--ckpt_path {path}: cannot be read as a checkpoint ({told(error)}). It is damaged, cut short, or none of "
+            f"a fit of ours; {_RESUMES}"
         ) from error
     if not isinstance(content, Mapping) or "pytorch-lightning_version" not in content:
         raise ValueError(f"--ckpt_path {path}: these are weights alone; {_RESUMES}")
@@ -207,16 +210,17 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
     Args:
         path: Target; ``.safetensors``, ``.pth`` or ``.pt``.
         tensors: State dict.
-        metadata: Text beside the weights; safetensors only.
+        metadata: Text beside the weights, which `read_record` reads.
 
     Raises:
         ValueError: For another suffix.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = OrderedDict((name, tensor.detach().cpu().contiguous()) for name, tensor in tensors.items())
     with atomic_write(path) as temporary:
         if path.suffix == ".safetensors":
             safetensors.torch.save_file(plain, temporary, metadata=dict(metadata or {}))
         elif path.suffix in {".pth", ".pt"}:
+            vars(plain)[RECORD] = dict(metadata or {})
             torch.save(plain, temporary)
         else:
             raise ValueError(f"Cannot tell the format from {path.name!r}: end it in .safetensors, .pth or .pt.")

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 HUB_SCHEME = "hf://"
-_LOCATION = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+?)(@(?P<revision>[\w./-]+?))?/(?P<file>[^@]+)")
+_REVISION = r"refs/pr/\d+|refs/convert/\w+|(?!refs/)[\w.-]+"
+_LOCATION = re.compile(rf"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>{_REVISION}))?/(?P<file>[^@]+)")
 
 
 def download(location: str, *, key: str) -> Path:
@@ -14,7 +15,8 @@ def download(location: str, *, key: str) -> Path:
     takes other weights than the one before. Name a revision to be sure of them on other machines too.
 
     Args:
-        location: ``hf://OWNER/REPOSITORY/FILE``, or ``hf://OWNER/REPOSITORY@REVISION/FILE``.
+        location: ``hf://OWNER/REPOSITORY/FILE``, or ``hf://OWNER/REPOSITORY@REVISION/FILE``. A revision is a commit, a
+            tag, a branch whose name has no slash, or ``refs/pr/N`` for what is proposed.
         key: Configuration key to name in errors.
 
     Raises:
@@ -38,7 +40,7 @@ def download(location: str, *, key: str) -> Path:
     if match is None:
         raise ValueError(
             f"{key}={location!r}: expected hf://OWNER/REPOSITORY/FILE, e.g. hf://FoundationVision/var/var_d16.pth, "
-            "with a revision as hf://OWNER/REPOSITORY@REVISION/FILE."
+            "with a revision as hf://OWNER/REPOSITORY@REVISION/FILE: a commit, tag, branch or refs/pr/N."
         )
     repo, revision, file = match["repo"], match["revision"], match["file"]
     try:

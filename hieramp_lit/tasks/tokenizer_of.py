@@ -1,13 +1,10 @@
 """Which tokenizer a VAR was trained with, and what to say when another one is given."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from lightning.pytorch.utilities import rank_zero_warn
-from safetensors import safe_open
 
-from hieramp_lit.checkpoints import is_sharded, resolve
+from hieramp_lit.checkpoints import read_record, resolve
 
 TOKENIZER = "tokenizer_sha256"
 """Where checkpoints of tuning, and the metadata of what it exports, say which tokenizer made the tokens."""
@@ -15,19 +12,7 @@ TOKENIZER = "tokenizer_sha256"
 
 def recorded_tokenizer(path: Path) -> str | None:
     """SHA-256 of the tokenizer's file that a VAR's file names; None where it names none, as published files do."""
-    content: object
-    if path.suffix == ".safetensors":
-        with safe_open(path, framework="pt") as file:
-            content = file.metadata()
-    elif is_sharded(path):
-        rest = path / "meta.pt"  # what is no tensor, as Lightning writes it
-        content = torch.load(rest, weights_only=True) if rest.is_file() else None
-    elif path.suffix == ".ckpt":
-        content = torch.load(path, "cpu", weights_only=True, mmap=True)
-    else:
-        content = None
-    found = content.get(TOKENIZER) if isinstance(content, Mapping) else None
-    return found if isinstance(found, str) else None
+    return read_record(path).get(TOKENIZER)
 
 
 def warn_of_another_tokenizer(checkpoint: str, sha256: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from hieramp_lit.checkpoints import check_network, load_strictly, read_tensors, resolve, save
+from hieramp_lit.checkpoints import check_network, load_strictly, read_record, read_tensors, resolve, save
 
 TENSORS = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)}
 
@@ -101,3 +101,18 @@ def test_a_checkpoint_of_another_task_is_refused_by_its_networks():
     check_network(theirs, "vqvae")
     with pytest.raises(ValueError, match=r"--ckpt_path: this task's network is called 'var', .* holds \['vqvae'\]"):
         check_network(theirs, "var")
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_text_beside_the_weights_is_read_again_and_other_tools_see_plain_weights(tmp_path: Path, suffix: str):
+    path = tmp_path / f"w.{suffix}"
+    save(path, TENSORS, {"made": "here"})
+    assert read_record(path) == {"made": "here"}
+    assert read_tensors(path).keys() == TENSORS.keys()
+    linear = nn.Linear(3, 2)
+    if suffix == "pth":
+        loaded = torch.load(path, weights_only=True)
+        assert loaded.keys() == TENSORS.keys()
+        linear.load_state_dict(loaded, strict=True)
+    save(path, TENSORS)
+    assert read_record(path) == {}

@@ -103,6 +103,11 @@ def test_a_revision_can_be_named(hub: Hub, tmp_path: Path) -> None:
     assert resolve("hf://Lab/var@v1.0/w.safetensors").read_bytes() == weights(tmp_path)
 
 
+def test_a_revision_may_be_a_proposal(hub: Hub, tmp_path: Path) -> None:
+    hub.files["/Lab/var/resolve/refs%2Fpr%2F1/sizes/w.safetensors"] = weights(tmp_path)
+    assert resolve("hf://Lab/var@refs/pr/1/sizes/w.safetensors").read_bytes() == weights(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("refusal", "location", "message"),
     [
@@ -136,7 +141,9 @@ def test_offline_the_cache_serves_and_what_is_not_there_is_told(
         resolve("hf://Lab/var/x.pth", key="model.checkpoint")
 
 
-@pytest.mark.parametrize("location", ["hf://var_d16.pth", "hf://Lab/var", "hf://Lab/var@/w.pth", "hf://"])
+@pytest.mark.parametrize(
+    "location", ["hf://var_d16.pth", "hf://Lab/var", "hf://Lab/var@/w.pth", "hf://", "hf://Lab/var@refs/heads/x/w.pth"]
+)
 def test_other_spellings_are_refused(location: str) -> None:
     with pytest.raises(ValueError, match=r"model\.checkpoint=.*hf://OWNER/REPOSITORY/FILE"):
         download(location, key="model.checkpoint")

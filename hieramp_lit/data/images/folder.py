@@ -85,7 +85,8 @@ class ImageFolderDataModule(SourceDataModule):
 
     Args:
         train: Folder with one sub-folder of images per class (images may lie deeper in it).
-        val: The same for validation; null holds out `val_fraction` of the training images, of each class in proportion.
+        val: The same for validation, with a folder for each class; null holds out `val_fraction` of the training
+            images, of each class in proportion.
         image_size: Side of the square images in pixels; the tokenizer's.
         val_fraction: Share of the training images to hold out where `val` is null, above 0 and below 1.
         short_side: Short side before the crop: `var` (1.125 × `image_size`, the reference's tuning), `evaluation`
@@ -94,8 +95,8 @@ class ImageFolderDataModule(SourceDataModule):
         flip: Mirror every other training image; the reference's tuning does not.
         classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or file of ImageNet's
             classes, a classes.json, another folder; null takes the sub-folders of `train` in sorted order. Folders are
-            found in it by WordNet id or name, and each class must have one in `train`. Folders of other classes of
-            ImageNet are left out: ``imagewoof`` takes ten of ImageNet's thousand.
+            found in it by WordNet id or name, and each class must have one in `train` and in `val`. Folders of other
+            classes of ImageNet are left out: ``imagewoof`` takes ten of ImageNet's thousand.
         label: `row`, what generators take (row of the label embedding), or `cls`, what students learn (0, 1, …).
         unreadable: `error` stops with the names of the files that cannot be read; `skip` does without them and warns
             with their number and names. What the check finds is left out. What is met in training, without the check,
@@ -150,10 +151,11 @@ class ImageFolderDataModule(SourceDataModule):
         return FolderSource.of(self._train_root, files)
 
     def open_val(self) -> FolderSource | None:
-        """List the validation folders."""
+        """List the validation folders; each class must have one, lest accuracy be that of a few classes."""
         if self._val_root is None:
             return None
-        return FolderSource.of(self._val_root, list_images(self._val_root, self.classes, self.label, "data.val"))
+        files = list_images(self._val_root, self.classes, self.label, "data.val", complete=True)
+        return FolderSource.of(self._val_root, files)
 
 
 def list_images(
@@ -182,8 +184,7 @@ def list_images(
         if missing:
             raise ValueError(
                 f"{key}: {root} has no folder for {len(missing)} of the {len(classes)} classes: {missing[:12]}. "
-                "Folders are named by WordNet id or name. Name in `data.classes` those that are there (null takes all "
-                "folders), or add the folders."
+                "Folders are named by WordNet id or name. Add them, or name in `data.classes` classes that have one."
             )
     files: list[ImageFile] = []
     left_out = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())

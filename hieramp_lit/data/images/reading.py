@@ -14,6 +14,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Kinds of files that count as images, in lower case."""
 
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What these kinds hold, as Pillow calls it; nothing else is opened, whatever a file is named. Pillow's others start
+programs (EPS: Ghostscript). A phone's JPEG with several pictures (MPO) is opened as JPEG."""
+
 COMPANIONS = frozenset(
     {".csv", ".db", ".htm", ".html", ".ini", ".json", ".jsonl", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
 )
@@ -53,7 +57,7 @@ def read_image(file: Path | IO[bytes], name: str | None = None) -> Image.Image:
     become RGB; 16-bit grey is scaled to 8 bits. Of an animation the first frame is taken.
 
     Args:
-        file: File of a kind in `SUFFIXES`, or its content.
+        file: File of a kind in `SUFFIXES`, or its content; its content must be of one of `FORMATS`, of any of them.
         name: What errors call it; None takes the path.
 
     Raises:
@@ -63,7 +67,7 @@ def read_image(file: Path | IO[bytes], name: str | None = None) -> Image.Image:
     """
     called = file if name is None else name
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             _check_size(image.size)
             return _to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:

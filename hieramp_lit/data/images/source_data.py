@@ -1,7 +1,7 @@
 """What the data modules of stored images share: crops, labels, images that cannot be read, holding out."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 import torch.distributed
@@ -11,7 +11,7 @@ from hieramp_lit.classes import ClassList
 from hieramp_lit.data.images.crop import Filter, ResizeCrop, evaluation_short_side, var_short_side
 from hieramp_lit.data.images.reading import UnreadableImageError
 from hieramp_lit.data.images.source import ImageSamples, ImageSource
-from hieramp_lit.data.images.unreadable import REMEDY, named
+from hieramp_lit.data.images.unreadable import MOST_NAMED, REMEDY, named
 from hieramp_lit.data.module import ImageDataModule
 from hieramp_lit.data.splits import stratified_split
 
@@ -119,7 +119,7 @@ class SourceDataModule(ImageDataModule):
         """List the images that the stage needs, check them, and split them, once.
 
         Raises:
-            UnreadableImageError: If images cannot be read and that is an error, or none is left.
+            UnreadableImageError: If images cannot be read and that is an error, or none of a class is left.
             ValueError: If files are missing, or holding out would take all images of a class.
         """
         if self._val is None:
@@ -149,6 +149,11 @@ class SourceDataModule(ImageDataModule):
         """Images of a source, cropped in the centre."""
         return ImageSamples(source, self.crops.val, "error" if self.unreadable == "error" else "omit")
 
+    def names_of(self, labels: Collection[int]) -> list[str]:
+        """WordNet ids or names of the classes that have these labels, in the order of the class list."""
+        entries = [entry for entry in self.classes.entries if getattr(entry, self.label) in labels]
+        return [entry.wnid or entry.name for entry in entries]
+
     def _opened(self, source: ImageSource | None) -> ImageSource:
         if source is None:
             raise RuntimeError("Call `setup` before asking for images; a Trainer does.")
@@ -163,6 +168,13 @@ class SourceDataModule(ImageDataModule):
             raise ValueError(
                 f"data.val_fraction={self._val_fraction} holds out all images of classes labelled {lost[:12]}: none "
                 "would be trained on. Lower it, add images, or give `data.val`."
+            )
+        unjudged = self.names_of(set(labels) - {labels[place] for place in out})
+        if unjudged:
+            rank_zero_warn(
+                f"data.val_fraction={self._val_fraction} holds out no image of {len(unjudged)} of the "
+                f"{len(self.classes)} classes: {unjudged[:MOST_NAMED]}. What is measured says nothing of them. Raise "
+                "it, add images, or give `data.val`."
             )
         return train.subset(kept), train.subset(out)
 
@@ -190,6 +202,13 @@ class SourceDataModule(ImageDataModule):
         if self.unreadable == "error":
             raise UnreadableImageError(f"{found}\n{REMEDY}")
         if len(reasons) == len(source):
-            raise UnreadableImageError(f"{found}\nNothing is left to train on.")
+            raise UnreadableImageError(f"{found}\nNothing is left.")
+        kept = source.subset([place for place in range(len(source)) if place not in reasons])
+        lost = self.names_of(set(source.labels.tolist()) - set(kept.labels.tolist()))
+        if lost:
+            raise UnreadableImageError(
+                f"{found}\nNo image is left of {len(lost)} of the {len(self.classes)} classes: {lost[:MOST_NAMED]}. "
+                "Repair some of them, or leave the classes out of `data.classes`."
+            )
         rank_zero_warn(f"{found}\nThey are left out.")
-        return source.subset([place for place in range(len(source)) if place not in reasons])
+        return kept

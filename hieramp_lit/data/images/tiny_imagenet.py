@@ -176,8 +176,15 @@ def _val_files(root: Path, wnids: set[str], number_of: dict[str | None, int], ke
         if wnid in number_of:
             files.append(ImageFile(root / "val" / "images" / name, number_of[wnid]))
     missing = [file.path.name for file in files if not file.path.is_file()]
-    if missing or not files:
+    if missing:
         raise ValueError(f"{key}: {root / 'val/images'} lacks {len(missing)} listed images: {missing[:12]}.")
+    found = {file.label for file in files}
+    unjudged = [wnid for wnid, number in number_of.items() if number not in found]
+    if unjudged:
+        raise ValueError(
+            f"{key}: {root / 'val/val_annotations.txt'} lists no image of {len(unjudged)} classes: {unjudged[:12]}. "
+            "Unpack the archive anew."
+        )
     return files
 
 

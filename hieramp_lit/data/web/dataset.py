@@ -177,12 +177,13 @@ class WebDatasetDataModule(SourceDataModule):
         source, left_out = open_shards(shards.paths, index, self._meaning)
         if left_out:
             rank_zero_info(f"{key}: {len(source)} images are taken, {left_out} of other classes of ImageNet left out.")
-        found = set(source.labels.tolist())
-        missing = [
-            entry.wnid or entry.name for entry in self.classes.entries if getattr(entry, self.label) not in found
-        ]
-        if missing and key == "data.train":
-            rank_zero_warn(f"{key}: no image is of {len(missing)} of the {len(self.classes)} classes: {missing[:12]}.")
+        every = {int(getattr(entry, self.label)) for entry in self.classes.entries}
+        missing = self.names_of(every - set(source.labels.tolist()))
+        if missing:
+            rank_zero_warn(
+                f"{key}: no image is of {len(missing)} of the {len(self.classes)} classes: {missing[:12]}. "
+                + ("Nothing is learnt of them." if key == "data.train" else "What is measured says nothing of them.")
+            )
         return source
 
     def _check_way(self, stream: bool | None) -> None:

@@ -46,14 +46,29 @@ def test_a_share_of_each_class_is_held_out(folder):
     assert not {file.path for file in train.source.files} & {file.path for file in val.source.files}
 
 
+def test_classes_too_small_to_hold_out_of_are_named(tmp_path):
+    train = fill(tmp_path / "train", {"dog": 30, "cat": 2})
+    with pytest.warns(UserWarning, match=r"holds out no image of 1 of the 2 classes: \['cat'\].*data\.val"):
+        data = module(train, val_fraction=0.1)
+    assert set(data.val_samples().source.labels.tolist()) == {1}
+
+
 def test_a_validation_folder_takes_the_training_folders_classes(folder, tmp_path):
-    val = fill(tmp_path / "val", {"dog": 2})
+    val = fill(tmp_path / "val", {"dog": 2, "cat": 1})
     data = module(folder, val=val)
     assert len(data.train_samples()) == 20
     images, labels = collect(data.val_dataloader())
-    assert labels.tolist() == [1, 1]
-    assert images.shape == (2, 3, 8, 8)
+    assert labels.tolist() == [0, 1, 1]
+    assert images.shape == (3, 3, 8, 8)
     assert images.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("stage", ["fit", "validate", "test"])
+def test_a_validation_folder_without_some_of_the_classes_is_refused(folder, tmp_path, stage):
+    val = fill(tmp_path / "val", {"dog": 2})
+    data = ImageFolderDataModule(folder, val, image_size=8, num_workers=0)
+    with pytest.raises(ValueError, match=r"data\.val: .* no folder for 1 of the 2 classes: \['cat'\]"):
+        data.setup(stage)
 
 
 def test_batches_do_not_depend_on_workers(folder):
@@ -167,9 +182,10 @@ def test_unreadable_validation_images_are_left_out(partly_damaged, tmp_path):
 
 def test_validation_without_a_readable_image_is_an_error(tmp_path):
     train = fill(tmp_path / "train", {"dog": 8, "cat": 2})
-    (Path(fill(tmp_path / "val", {"dog": 1})) / "dog" / "0.png").write_text("no image")
+    for name in ("dog", "cat"):
+        (Path(fill(tmp_path / "val", {name: 1})) / name / "0.png").write_text("no image")
     data = module(train, val=str(tmp_path / "val"), unreadable="skip", check=False)
-    with pytest.warns(UserWarning, match="1 images met"), pytest.raises(RuntimeError, match="No validation image"):
+    with pytest.warns(UserWarning, match="2 images met"), pytest.raises(RuntimeError, match="No validation image"):
         list(data.val_dataloader())
 
 
@@ -191,6 +207,17 @@ def test_a_class_without_a_readable_image_stops_the_run(tmp_path):
     data = module(train, val=train, unreadable="skip", check=False, batch_size=10)
     with pytest.raises(UnreadableImageError, match=r"20 images drawn among those with label 0 .*(0|1)\.png"):
         list(data.train_dataloader())
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_class_that_the_check_would_leave_empty_is_named(tmp_path, part):
+    roots = {name: fill(tmp_path / name, {"dog": 4, "cat": 2}) for name in ("train", "val")}
+    damaged = sorted((tmp_path / part / "cat").rglob("*.png"))
+    for path in damaged:
+        path.write_text("no image")
+    with pytest.raises(UnreadableImageError, match=r"2 of 6 (.|\n)*left of 1 of the 2 classes: \['cat'\]") as error:
+        module(**roots, unreadable="skip")
+    assert all(str(path) in str(error.value) for path in damaged)
 
 
 def test_nothing_readable_is_an_error_in_any_case(tmp_path):

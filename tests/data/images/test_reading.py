@@ -1,5 +1,6 @@
 import io
 import struct
+import subprocess
 import tracemalloc
 import warnings
 import zlib
@@ -177,6 +178,26 @@ def test_pixels_without_a_known_white_are_refused(tmp_path):
     for name in ("float.tiff", "wide.tiff"):
         with pytest.raises(UnreadableImageError, match="no defined white"):
             read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "TGA", "PCX", "PDF"])
+def test_kinds_that_do_not_count_are_not_opened_whatever_their_name(tmp_path, monkeypatch, kind):
+    """Pillow would start Ghostscript on the first."""
+    path, started = tmp_path / "a.jpg", []
+    Image.fromarray(gradient()).save(path, kind)
+    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **_: started.append(arguments))
+    with pytest.raises(UnreadableImageError, match=rf"^{path}: no image of a known kind$"):
+        read_image(path)
+    assert not started
+
+
+def test_a_phones_jpeg_of_several_pictures_gives_the_first(tmp_path):
+    first, second = Image.fromarray(gradient()), Image.new("RGB", (24, 16))
+    first.save(tmp_path / "one.jpg", "JPEG", quality=90)
+    first.save(tmp_path / "several.jpg", "MPO", save_all=True, append_images=[second], quality=90)
+    with Image.open(tmp_path / "several.jpg") as image:
+        assert (image.format, image.n_frames) == ("MPO", 2)
+    assert np.array_equal(pixels(tmp_path / "several.jpg"), pixels(tmp_path / "one.jpg"))
 
 
 def test_a_missing_file_is_named(tmp_path):

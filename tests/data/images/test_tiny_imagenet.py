@@ -77,6 +77,10 @@ def test_unreadable_images_follow_the_policy(root):
         (lambda root: (root / "wnids.txt").unlink(), r"wnids\.txt is missing or empty"),
         (lambda root: (root / "val" / "val_annotations.txt").write_text("a.JPEG\tn1\n"), r"has the line 'a\.JPEG"),
         (lambda root: (root / "val" / "val_annotations.txt").write_text("../x\tn02124075\n"), r"has the line '\.\./x"),
+        (
+            lambda root: (root / "val" / "val_annotations.txt").write_text(f"val_0.JPEG\t{TINY_WNIDS[1]}\n"),
+            r"lists no image of 2 classes: \['n02124075', 'n01443537'\]",
+        ),
         (lambda root: (root / "val" / "images" / "val_2.JPEG").unlink(), r"lacks 1 listed images: \['val_2\.JPEG'\]"),
         (
             lambda root: (root / "train" / TINY_WNIDS[0]).rename(root / "train" / "x"),

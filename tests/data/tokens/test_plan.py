@@ -72,7 +72,7 @@ def test_any_listed_images_can_be_encoded(tmp_path, monkeypatch):
     for data in (
         CIFARDataModule(str(tmp_path / "cifar"), **small),
         TinyImageNetDataModule(str(write_tiny_imagenet(tmp_path / "tiny")), **small),
-        WebDatasetDataModule(shards, "digits", **small),
+        WebDatasetDataModule(shards, "digits", val_fraction=0.4, **small),
     ):
         plan = plan_of(data)
         check_views(plan, data, 5)
@@ -98,7 +98,7 @@ def test_images_that_may_turn_out_unreadable_cannot_be_encoded(images):
 
 
 def test_a_stream_cannot_be_encoded(tmp_path):
-    shards = write_shards(tmp_path / "shards")
+    shards = write_shards(tmp_path / "shards", classes=10)
     data = WebDatasetDataModule(shards, "digits", val=shards, stream=True, epoch_samples=24)
     with pytest.raises(ValueError, match=r"data\.train is a stream"):
         plan_of(data)

@@ -217,8 +217,10 @@ class TestLabels:
             self.made(tmp_path, lambda n: {"cls": b"5"}, ["n02115641"], label_numbers="imagenet")
 
     def test_a_class_without_images_is_named(self, shards):
-        with pytest.warns(UserWarning, match=r"no image is of 1 of the 3 classes: \['n02115641'\]"):
+        with pytest.warns(UserWarning, match=r"no image is of 1 of the 3 classes: \['n02115641'\]") as caught:
             module(shards, ["n02086240", "n02087394", "n02115641"], val=shards)
+        said = [str(warning.message).partition(":")[0] for warning in caught]
+        assert said == ["data.val", "data.train"]
 
 
 STREAM = {"stream": True, "epoch_samples": 24, "val": "shards"}

@@ -32,7 +32,7 @@ from hieramp_lit.callbacks.run_config import RunConfigCallback
 from hieramp_lit.callbacks.run_logger import RunLogger
 from hieramp_lit.checkpoints import check_resumable
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
-from hieramp_lit.jobs.processes import end_with_parent
+from hieramp_lit.jobs import end_with_parent
 from hieramp_lit.tasks.tokenization import Tokenization
 from hieramp_lit.trainer import CleanStop, FiniteLoss, MemoryAdvice, WholeCheckpointIO
 

@@ -6,7 +6,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from hieramp_lit.files import write_text
-from hieramp_lit.jobs.slurm import job_id
+from hieramp_lit.jobs import job_id
 
 LAST = "last.ckpt"
 """Under this name ``save_last: true`` and a stopped run leave their checkpoint."""

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hieramp_lit.files import sha256, write_json
-from hieramp_lit.jobs.processes import end_with_parent
+from hieramp_lit.jobs import end_with_parent
 
 _INHERITED_ROLE = re.compile(
     "(LOCAL_|NODE_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PL_GLOBAL_SEED|PL_SEED_WORKERS|WANDB_.*"

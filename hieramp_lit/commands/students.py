@@ -11,7 +11,7 @@ from rich.console import Console
 from hieramp_lit.cli import COMMANDS
 from hieramp_lit.data import ShardDataModule
 from hieramp_lit.files import write_json, write_text
-from hieramp_lit.jobs.accidents import RunStoppedError, signal_name
+from hieramp_lit.jobs import RunStoppedError, signal_name
 from hieramp_lit.lightning_cli import HierampCLI, build, without_misleading_noise
 from hieramp_lit.report import aggregate, read, student_table
 from hieramp_lit.report.results import FILE, Result

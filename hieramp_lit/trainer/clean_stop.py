@@ -12,8 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from hieramp_lit.callbacks.run_logger import LAST
-from hieramp_lit.jobs.accidents import RunStoppedError, signal_name
-from hieramp_lit.jobs.slurm import requeue
+from hieramp_lit.jobs import RunStoppedError, requeue, signal_name
 from hieramp_lit.trainer.checkpoint_files import checkpoint_folder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)

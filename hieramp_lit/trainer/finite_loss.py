@@ -9,7 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from hieramp_lit.jobs.accidents import NonFiniteError
+from hieramp_lit.jobs import NonFiniteError
 from hieramp_lit.trainer.checkpoint_files import newest_checkpoint
 
 _MOST_SAMPLES = 16

@@ -2,7 +2,7 @@
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from hieramp_lit.jobs.accidents import is_out_of_memory
+from hieramp_lit.jobs import is_out_of_memory
 
 
 class MemoryAdvice(Callback):

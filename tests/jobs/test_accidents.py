@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from hieramp_lit.jobs.accidents import RunStoppedError, is_lost_peer, is_out_of_memory, signal_name
+from hieramp_lit.jobs import RunStoppedError, is_lost_peer, is_out_of_memory, signal_name
 
 
 @pytest.mark.parametrize(

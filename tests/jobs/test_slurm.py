@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from hieramp_lit.cli import main
-from hieramp_lit.jobs.slurm import job_id, requeue
+from hieramp_lit.jobs import job_id, requeue
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPTS = {path.stem: path for path in sorted(ROOT.glob("configs/slurm/*.sh"))}
 ARGUMENTS = {
     "tune": ["configs/token_tuning/folder.yaml"],

@@ -7,7 +7,7 @@ import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hieramp_lit.jobs.accidents import RunStoppedError
+from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.trainer import CleanStop
 from hieramp_lit.trainer.clean_stop import SIGNALS
 from tests.tasks.tuning import NoiseDataModule, trainer, tuning, write_tokenizer

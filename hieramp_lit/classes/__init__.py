@@ -1,5 +1,6 @@
 """Class lists: which classes a set has, in which order, and which row of the label embedding each uses."""
 
+from hieramp_lit.classes.agreement import disagreements, name_disagreements
 from hieramp_lit.classes.class_list import (
     CIFAR,
     DIGITS,
@@ -7,6 +8,8 @@ from hieramp_lit.classes.class_list import (
     ClassEntry,
     ClassList,
     Rows,
+    are_words,
+    check_words,
     class_folders,
     load_classes,
 )
@@ -18,6 +21,10 @@ __all__ = [
     "ClassEntry",
     "ClassList",
     "Rows",
+    "are_words",
+    "check_words",
     "class_folders",
+    "disagreements",
     "load_classes",
+    "name_disagreements",
 ]

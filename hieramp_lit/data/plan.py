@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 
-from hieramp_lit.classes import ClassList, Rows, load_classes
+from hieramp_lit.classes import ClassList, Rows, check_words, load_classes
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.generate.base import FitsMemory
 
@@ -127,7 +127,8 @@ class GenerationPlan(LightningDataModule):
 
     Args:
         classes: Class list, see `classes.load_classes`: ``digits``, ``imagenet``, ``imagewoof``, …, a list or file of
-            ImageNet's classes, a classes.json, or a folder with one sub-folder per class.
+            ImageNet's classes, a classes.json, or a folder with one sub-folder per class. For some classes of a folder
+            or of CIFAR name all here and them in `class_subset`.
         images_per_class: Images per class (IPC).
         shard_size: Images per shard, the unit of work: devices share shards, and a killed run repeats at most the
             shards it was working on. Part of the set's identity.
@@ -200,6 +201,7 @@ def subset_of(classes: ClassList, subset: Sequence[int | str]) -> ClassList:
     Raises:
         ValueError: If the subset is empty, or one of its entries is unknown or fits several classes.
     """
+    check_words(subset, "data.class_subset")
     known: dict[int | str, set[int]] = {}
     for entry in classes.entries:
         for word in (entry.row, entry.wnid, entry.name):

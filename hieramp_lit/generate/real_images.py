@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hieramp_lit.classes import ClassList, Rows, load_classes
+from hieramp_lit.classes import ClassList, Rows, are_words, load_classes
 from hieramp_lit.generate.real import RealImages
 from hieramp_lit.shards.encode import encode_json
 from hieramp_lit.shards.identity import content_sha256
@@ -88,11 +88,11 @@ class FolderImages(StoredImages):
         classes: str | list[str | int] | None = None,
         class_rows: Rows = "imagenet",
     ) -> None:
-        from hieramp_lit.data.images.folder import FolderSource, list_images
+        from hieramp_lit.data.images.folder import FolderSource, folder_classes, list_images
 
         place = Path(root).expanduser()
-        known = load_classes(root if classes is None else classes, class_rows)
-        files = list_images(place, known, "row", key=f"{KEY}.root", complete=True)
+        known = folder_classes(place, classes, class_rows, f"{KEY}.root")
+        files = list_images(place, known, "row", key=f"{KEY}.root", complete=True, chosen=are_words(classes))
         self._folder: FolderSource = FolderSource.of(place, files)
         super().__init__(self._folder, known, image_size)
 
@@ -179,7 +179,7 @@ class CIFARImages(StoredImages):
         dataset: Literal["cifar10", "cifar100"] = "cifar10",
         image_size: int = 32,
         split: Literal["train", "fit"] = "train",
-        classes: str | None = None,
+        classes: str | list[str | int] | None = None,
         class_rows: Rows = "imagenet",
     ) -> None:
         from hieramp_lit.data.images.cifar import read_cifar, split_cifar
@@ -190,7 +190,7 @@ class CIFARImages(StoredImages):
                 "'fit'."
             )
         self._dataset = dataset
-        known = load_classes(dataset if classes is None else classes, class_rows)
+        known = load_classes(dataset if classes is None else classes, class_rows, lambda: load_classes(dataset))
         source = read_cifar(Path(root).expanduser(), dataset, "train", known, "row", f"{KEY}.root")
         super().__init__(split_cifar(source)[0] if split == "fit" else source, known, image_size)
 

@@ -121,3 +121,52 @@ def test_errors_say_what_is_allowed(tmp_path):
     (tmp_path / "classes.json").write_text("not json")
     with pytest.raises(ValueError, match="is not JSON"):
         load_classes(str(tmp_path / "classes.json"))
+
+
+class TestWordsOfTheDatasOwn:
+    def test_they_go_before_imagenets_and_keep_their_rows(self, tmp_path):
+        (tmp_path / "mine.txt").write_text("orange  # ImageNet's row 950\nmushroom\n")
+        for spec in (["orange", "mushroom"], str(tmp_path / "mine.txt")):
+            chosen = load_classes(spec, own=lambda: load_classes("cifar100"))
+            assert chosen.entries == (
+                ClassEntry(0, 53, None, "orange", None),
+                ClassEntry(1, 51, None, "mushroom", None),
+            )
+            assert load_classes(spec, "own", lambda: load_classes("cifar100")).rows == [0, 1]
+            assert load_classes(spec).rows == [950, 947]
+
+    def test_other_words_are_imagenets(self, tmp_path):
+        tree = folders(tmp_path, "a cat", "n02102040", "n02099601")
+
+        def own():
+            return ClassList.from_folder(tree)
+
+        chosen = load_classes(["golden retriever", 217, "a cat"], own=own)
+        assert chosen.rows == [207, 217, 1000]
+        assert chosen == load_classes(["n02099601", "n02102040", "a cat"], own=own)
+        assert load_classes(["Tinca tinca"], own=own) == load_classes([0])
+        with pytest.raises(ValueError, match=r"\['golden retriever'\] come twice"):
+            load_classes([207, "n02099601"], own=own)
+
+    def test_a_number_may_be_a_folder(self, tmp_path):
+        tree = folders(tmp_path, "3", "7")
+        assert load_classes([7, "3"], own=lambda: ClassList.from_folder(tree)).rows == [1, 0]
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["cat", "goldfish"], r"\['goldfish'\] are no classes of the data, though others are\. .*own are \['airpl"),
+            (["wolf dog"], r"\['wolf dog'\] is no class of ImageNet-1K.*The data's own are \['airplane', .* …"),
+            (["cat", "cat"], r"\['cat'\] come twice"),
+        ],
+    )
+    def test_what_is_neither_is_refused(self, words, message):
+        with pytest.raises(ValueError, match=message):
+            load_classes(words, own=lambda: load_classes("cifar10"))
+
+
+@pytest.mark.parametrize("own", [None, lambda: load_classes("cifar10")])
+@pytest.mark.parametrize("word", [True, False, 1.0, None])
+def test_what_yaml_takes_for_no_word_is_refused(word, own):
+    with pytest.raises(ValueError, match=rf"classes: \[{word}\]: expected text or whole numbers.*in quotes"):
+        load_classes([word], own=own)

@@ -85,6 +85,19 @@ def test_cifar_gives_training_images_as_they_are(tmp_path: Path, monkeypatch: py
         assert data.rows().tolist() == labels
 
 
+def test_chosen_classes_have_the_rows_of_the_whole_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(tmp_path / "cifar", monkeypatch)
+    for name in ("orange", "shoe", "zebra"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "own" / name / "0.png")
+    own = FolderImages(str(tmp_path / "own"), 8, ["orange", "zebra"])
+    cifar = CIFARImages(str(tmp_path / "cifar"), classes=["cat", "ship"])
+    for data, whole, words in ((own, str(tmp_path / "own"), ["orange", "zebra"]), (cifar, "cifar10", ["cat", "ship"])):
+        RandomReal(data).check_classes(GenerationPlan(whole, images_per_class=1, class_subset=words).classes)
+    assert sorted(own.rows().tolist()) == [0, 2]
+    assert set(cifar.rows().tolist()) == {3, 8}
+
+
 def test_tiny_imagenet_gives_training_images_with_imagenets_rows(tmp_path: Path) -> None:
     data = TinyImageNetImages(str(write_tiny_imagenet(tmp_path / "tiny")), class_rows="imagenet")
     images = RandomReal(data).generate(torch.tensor([758, 1]), torch.tensor([0, 5]), seed=0).images

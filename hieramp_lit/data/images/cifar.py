@@ -43,7 +43,8 @@ class CIFARDataModule(SourceDataModule):
         padding: Black pixels around the resized image before a training crop.
         flip: Mirror every other training image.
         classes: Class list that knows the classes by the published names, see `classes.load_classes`: null takes the
-            published one, on rows 0, 1, 2, …; a classes.json gives other rows, order, or only some classes.
+            published one, on rows 0, 1, 2, …; a list of names, or a file with one a line, takes these classes alone, on
+            their published rows; a classes.json gives other rows.
         label: `row`, what generators take (row of the label embedding), or `cls`, what students learn (0, 1, …).
         batch_size: Images per batch and device.
         num_workers: Processes that resize, per device; 0 resizes in the main process. Batches do not depend on it.
@@ -66,7 +67,7 @@ class CIFARDataModule(SourceDataModule):
         filter: Filter | None = None,
         padding: int = 0,
         flip: bool = False,
-        classes: str | None = None,
+        classes: str | list[str | int] | None = None,
         label: Literal["row", "cls"] = "row",
         batch_size: int = 64,
         num_workers: int = 0,
@@ -81,7 +82,7 @@ class CIFARDataModule(SourceDataModule):
         crops = Crops.of(image_size, short_side, flip, seed, filter, padding)
         # whole by their checksums: there is nothing to check image by image
         whole: tuple[Literal["error"], bool, float] = ("error", False, 0.1)
-        known = load_classes(dataset if classes is None else classes, class_rows)
+        known = load_classes(dataset if classes is None else classes, class_rows, lambda: load_classes(dataset))
         super().__init__(known, crops, label, *whole, batch_size, num_workers, seed)
         self._root = Path(root).expanduser()
         self._name: Name = dataset

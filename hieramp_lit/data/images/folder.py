@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from PIL import Image
 
-from hieramp_lit.classes import ClassEntry, ClassList, Rows, class_folders, load_classes
+from hieramp_lit.classes import ClassEntry, ClassList, Rows, are_words, class_folders, load_classes
 from hieramp_lit.classes.imagenet import by_wnid
 from hieramp_lit.data.images.crop import Filter
 from hieramp_lit.data.images.reading import SUFFIXES, find_images, read_image
@@ -93,10 +93,11 @@ class ImageFolderDataModule(SourceDataModule):
             (``image_size // 7 · 8``, the students' validation; resized bilinearly as there, else by Lanczos) or a
             number of pixels.
         flip: Mirror every other training image; the reference's tuning does not.
-        classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or file of ImageNet's
-            classes, a classes.json, another folder; null takes the sub-folders of `train` in sorted order. Folders are
-            found in it by WordNet id or name, and each class must have one in `train` and in `val`. Folders of other
-            classes of ImageNet are left out: ``imagewoof`` takes ten of ImageNet's thousand.
+        classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or text file of
+            sub-folders of `train` or of ImageNet's classes, a classes.json, another folder; null takes the sub-folders
+            of `train` in sorted order. Folders are found in it by WordNet id or name, and each class must have one in
+            `train` and in `val`. Folders of other classes of ImageNet are left out: ``imagewoof`` takes ten of
+            ImageNet's thousand; beside a list or text file any others are.
         label: `row`, what generators take (row of the label embedding), or `cls`, what students learn (0, 1, …).
         unreadable: `error` stops with the names of the files that cannot be read; `skip` does without them and warns
             with their number and names. What the check finds is left out. What is met in training, without the check,
@@ -136,30 +137,51 @@ class ImageFolderDataModule(SourceDataModule):
         class_rows: Rows = "imagenet",
     ) -> None:
         self._train_root = Path(train).expanduser()
+        self._chosen = are_words(classes)
         self._val_root = Path(val).expanduser() if val is not None else None
         crops = Crops.of(image_size, short_side, flip, seed, filter)
-        known = (
-            ClassList.from_folder(self._train_root, "data.train", class_rows)
-            if classes is None
-            else load_classes(classes, class_rows)
-        )
+        known = folder_classes(self._train_root, classes, class_rows, "data.train")
         super().__init__(known, crops, label, unreadable, check, val_fraction, batch_size, num_workers, seed)
 
     def open_train(self) -> FolderSource:
         """List the training folders; each class must have one."""
-        files = list_images(self._train_root, self.classes, self.label, "data.train", complete=True)
-        return FolderSource.of(self._train_root, files)
+        return self._listed(self._train_root, "data.train")
 
     def open_val(self) -> FolderSource | None:
         """List the validation folders; each class must have one, lest accuracy be that of a few classes."""
-        if self._val_root is None:
-            return None
-        files = list_images(self._val_root, self.classes, self.label, "data.val", complete=True)
-        return FolderSource.of(self._val_root, files)
+        return self._listed(self._val_root, "data.val") if self._val_root is not None else None
+
+    def _listed(self, root: Path, key: str) -> FolderSource:
+        return FolderSource.of(root, list_images(root, self.classes, self.label, key, True, self._chosen))
+
+
+def folder_classes(
+    root: Path, classes: str | list[str | int] | None = None, rows: Rows = "imagenet", key: str = "root"
+) -> ClassList:
+    """The class list: the one named, or that of the sub-folders.
+
+    Args:
+        root: Folder with one sub-folder per class; a list's members are looked for among these first.
+        classes: See `classes.load_classes`; None takes all sub-folders.
+        rows: Which row each class gets, see `classes`.
+        key: Configuration key of `root`, to name in errors.
+
+    Raises:
+        ValueError: If `classes` names none, or there are no sub-folders to take.
+    """
+    if classes is None:
+        return ClassList.from_folder(root, key, rows)
+    # who only validates may have no training images
+    return load_classes(classes, rows, (lambda: ClassList.from_folder(root, key)) if root.is_dir() else None)
 
 
 def list_images(
-    root: Path, classes: ClassList, label: Literal["row", "cls"], key: str = "root", complete: bool = False
+    root: Path,
+    classes: ClassList,
+    label: Literal["row", "cls"],
+    key: str = "root",
+    complete: bool = False,
+    chosen: bool = False,
 ) -> list[ImageFile]:
     """All images below the class folders of `root`, in sorted order.
 
@@ -173,11 +195,13 @@ def list_images(
         label: Which number of the class to take.
         key: Configuration key of `root`, to name in errors.
         complete: Whether each class must have a folder.
+        chosen: Whether the classes were named one by one, so that folders of any others are left out as well.
 
     Raises:
-        ValueError: If a sub-folder is no class or could be several, one holds no images, or a class has none.
+        ValueError: If a sub-folder is no class (where none were chosen) or could be several, one holds no images, or a
+            class has none.
     """
-    entry_of = _match(root, classes, key)
+    entry_of = _match(root, classes, key, chosen)
     if complete:
         found = {entry.cls for entry in entry_of.values()}
         missing = [entry.wnid or entry.name for entry in classes.entries if entry.cls not in found]
@@ -204,7 +228,7 @@ def list_images(
     return files
 
 
-def _match(root: Path, classes: ClassList, key: str) -> dict[str, ClassEntry]:
+def _match(root: Path, classes: ClassList, key: str, chosen: bool) -> dict[str, ClassEntry]:
     """The class of each folder that is taken."""
     names = class_folders(root, key)
     by_name = {entry.name: entry for entry in classes.entries}
@@ -212,7 +236,7 @@ def _match(root: Path, classes: ClassList, key: str) -> dict[str, ClassEntry]:
     strange = [name for name in names if name not in by_name]
     of_imagenet = any(entry.imagenet_index is not None for entry in classes.entries)
     unknown = [name for name in strange if not (of_imagenet and name in by_wnid())]
-    if unknown or len(strange) == len(names):
+    if (unknown and not chosen) or len(strange) == len(names):
         raise ValueError(
             f"{key}: {root} has {len(strange)} folders that are in no class of the class list: "
             f"{(unknown or strange)[:12]}. The classes are {list(by_name)[:12]} … Rename the folders or give another "
@@ -227,6 +251,7 @@ def _match(root: Path, classes: ClassList, key: str) -> dict[str, ClassEntry]:
     if strange:
         rank_zero_info(
             f"{key}: {len(names) - len(strange)} of {len(names)} folders of {root} are taken; {len(strange)} of other "
-            f"classes of ImageNet are left out: {', '.join(strange[:3])}{' …' if len(strange) > 3 else ''}"
+            f"classes{'' if unknown else ' of ImageNet'} are left out: {', '.join(strange[:3])}"
+            f"{' …' if len(strange) > 3 else ''}"
         )
     return {name: by_name[name] for name in names if name in by_name}

@@ -104,7 +104,7 @@ def tiny_imagenet_classes(
         ValueError: If ``wnids.txt`` is missing or names no class, or `classes` names none.
     """
     if classes is not None:
-        return load_classes(classes, rows)
+        return load_classes(classes, rows, lambda: tiny_imagenet_classes(root, key=key))
     wnids = _lines(root, "wnids.txt", key)
     named = ClassList.of_names(wnids, rows)
     words = root / "words.txt"

@@ -35,7 +35,7 @@ class WebDatasetDataModule(SourceDataModule):
             opens: ``https://…``, ``hf://datasets/…``, ``pipe:COMMAND``. One, or several in a list or with ``::``
             between. Where only validation images are wanted, name their shards here too.
         classes: Class list, see `classes.load_classes`: ``imagenet``, ``imagewoof``, …, a list or file of ImageNet's
-            classes, a classes.json. Images of other classes of ImageNet are left out.
+            classes, a classes.json (which other classes need). Images of other classes of ImageNet are left out.
         val: Shards of this machine for validation; null holds out `val_fraction` of the training images, of each class
             in proportion.
         label_field: Field of the label: ``cls``, or another one that holds a number or a name; ``json:KEY`` is the

@@ -92,6 +92,19 @@ def test_a_class_list_gives_rows_order_and_choice(cifar10, tmp_path):
         module(root, classes="imagenette")
 
 
+@pytest.mark.parametrize("form", ["list", "file"])
+def test_classes_are_named_by_the_published_names(cifar10, tmp_path, form):
+    root, made = cifar10
+    (tmp_path / "mine.txt").write_text("ship\ncat\n")
+    classes = str(tmp_path / "mine.txt") if form == "file" else ["ship", "cat"]
+    wanted = {"row": {8: 8, 3: 3}, "cls": {8: 0, 3: 1}}
+    for label, number_of in wanted.items():
+        source = module(root, classes=classes, label=label).val_samples().source
+        assert source.labels.tolist() == [number_of[one] for one in made["test"][1] if one in number_of]
+    with pytest.raises(ValueError, match=r"\['orange'\] are no classes of cifar10"):
+        module(root, classes=["orange"])
+
+
 def test_files_that_are_not_the_published_ones_are_never_unpickled(cifar10):
     root, _ = cifar10
     file = root / "cifar-10-batches-py" / "data_batch_3"

@@ -320,10 +320,30 @@ def test_a_class_list_takes_its_folders_out_of_a_tree_of_imagenet(tmp_path, capl
     assert module(train, val=train, classes=chosen, class_rows="own").classes.rows == [0, 1]
 
 
+def test_sub_folders_are_chosen_by_name_and_keep_their_rows_among_all(tmp_path, caplog):
+    train = fill(tmp_path / "train", {"mushroom": 2, "orange": 2, "zebra": 2})
+    val = fill(tmp_path / "val", {"zebra": 1, "orange": 1})
+    with caplog.at_level("INFO"):
+        data = module(val, val=val, classes=["zebra"])
+    assert "data.val: 1 of 2 folders of" in caplog.text
+    assert "are taken; 1 of other classes are left out: orange" in caplog.text
+    assert data.classes.entries == (ClassEntry(0, 1, None, "zebra", None),)
+    data = module(train, val=val, classes=["zebra", "orange"])
+    assert data.classes.rows == [2, 1]
+    assert {f.path.relative_to(train).parts[0]: f.label for f in data.train_samples().source.files} == {
+        "zebra": 2,
+        "orange": 1,
+    }
+    with pytest.raises(ValueError, match=r"\['cat'\] are no classes of the data"):
+        module(train, classes=["zebra", "cat"])
+
+
 def test_folders_that_are_no_class_at_all_are_still_an_error(tmp_path):
     train = fill(tmp_path / "train", dict.fromkeys([*IMAGENET, "n02086241"], 2))
+    ClassList.of_names(IMAGENET[:2]).write(tmp_path / "classes.json")
     with pytest.raises(ValueError, match=r"in no class of the class list: \['n02086241'\]"):
-        module(train, classes=IMAGENET[:2])
+        module(train, classes=str(tmp_path / "classes.json"))
+    assert len(module(train, val=train, classes=IMAGENET[:2]).val_samples()) == 4  # chosen one by one
     with pytest.raises(ValueError, match="has 4 folders that are in no class of the class list"):
         module(fill(tmp_path / "others", dict.fromkeys(IMAGENET, 2)), classes=["n01443537"])
 

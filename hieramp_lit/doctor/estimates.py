@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.plan import GenerationPlan
 from hieramp_lit.doctor.disk import Writes, checkpoint_bytes, shard_set_bytes
+from hieramp_lit.doctor.findings import Finding
 from hieramp_lit.doctor.memory import Part, encoding_parts, generation_parts, training_parts, tuning_parts
 from hieramp_lit.doctor.setup import Setup, arguments_of
 from hieramp_lit.doctor.weights import Networks, image_size_of, made_of, teacher_of
@@ -23,7 +24,7 @@ CHECKPOINT = "ModelCheckpoint"
 
 
 def memory_parts(setup: Setup, networks: Networks) -> list[Part]:
-    """What lives in a device's memory at the same time; nothing where the task's networks did not load.
+    """What lives in a device's memory at the same time; nothing where sizes are unknown, see `not_estimated`.
 
     Args:
         setup: The configuration.
@@ -31,8 +32,8 @@ def memory_parts(setup: Setup, networks: Networks) -> list[Part]:
     """
     model, vqvae = setup.model, networks.vqvae
     batch = setup.data.get("batch_size")
-    if setup.task == "ClassTokenTuning" and vqvae is not None:
-        cached = "Token" in setup.data_class
+    cached = "Token" in setup.data_class
+    if setup.task == "ClassTokenTuning" and (cached or vqvae is not None):
         return tuning_parts(
             tuned_var(setup),
             None if cached else vqvae,
@@ -53,6 +54,19 @@ def memory_parts(setup: Setup, networks: Networks) -> list[Part]:
     if setup.task == "RelabelTraining":
         return _student_training(setup, batch or USUAL_BATCH)
     return []
+
+
+def not_estimated(setup: Setup, networks: Networks) -> Finding:
+    """Why there is no estimate."""
+    if setup.task == "Generation":
+        text = "not estimated, because the generator brings networks of its own, or none"
+        return Finding("memory", "ok", text)
+    needed: dict[str, nn.Module | None] = {"model.tokenizer.checkpoint": networks.vqvae}
+    if setup.task == "AmplifiedGeneration":
+        needed["model.checkpoint"] = networks.var
+    missing = " and ".join(key for key, network in needed.items() if network is None)
+    text = f"not estimated, because sizes stand in a file that could not be used: {missing}"
+    return Finding("memory", "warning", text, "mend what is said of these weights, and look again")
 
 
 def tuned_var(setup: Setup) -> VAR:

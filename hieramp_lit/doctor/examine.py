@@ -9,11 +9,13 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import LightningDataModule
 
 from hieramp_lit.classes import ClassList
-from hieramp_lit.data import ImageBatch, ShardDataModule, TokenBatch
+from hieramp_lit.data import GenerationPlan, ImageBatch, ShardDataModule, TokenBatch
+from hieramp_lit.data.bank.class_match import match_classes
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.doctor.disk import check_disk
-from hieramp_lit.doctor.estimates import memory_parts, remedy, writes
+from hieramp_lit.doctor.estimates import memory_parts, not_estimated, remedy, writes
 from hieramp_lit.doctor.findings import REFUSALS, Finding, attempted, refused
+from hieramp_lit.doctor.generator import check_generator
 from hieramp_lit.doctor.images import (
     codebook_use,
     few_samples,
@@ -26,15 +28,14 @@ from hieramp_lit.doctor.images import (
 )
 from hieramp_lit.doctor.installation import check_devices, check_versions
 from hieramp_lit.doctor.memory import check_memory
-from hieramp_lit.doctor.setup import Setup, build_data
+from hieramp_lit.doctor.setup import Setup, build_data, build_generator
 from hieramp_lit.doctor.teacher import answers, find_order, judge
+from hieramp_lit.doctor.validation import spread_over_classes
 from hieramp_lit.doctor.weights import Networks, image_size_of, load_networks, teacher_of
 from hieramp_lit.generate.memory import free_bytes
+from hieramp_lit.shards import ShardSet
 from hieramp_lit.students.network_input import NetworkInput
 from hieramp_lit.var import VAR
-
-MOST_AT_ONCE = 64
-"""Validation images of a teacher at once."""
 
 
 def examine_installation() -> list[Finding]:
@@ -93,26 +94,23 @@ class Examination:
         teacher = teacher_of(self.setup.model)
         if teacher is None:
             raise ValueError("model.teacher is null: this configuration has no teacher to try.")
-        data = build_data(self.parser, self.config)
-        images = data.validation if isinstance(data, ShardDataModule) else data
-        if images is None:
+        nested = self.setup.judges != "data"
+        if self.setup.data_class == "ShardDataModule" and not nested:
             raise ValueError("data.validation is null: give the images that judge the student.")
-        of_images = _classes(images)
-        there = isinstance(data, ShardDataModule) and Path(data.path).is_dir()
-        classes = _classes(data) if there else of_images
+        images = build_data(self.parser, self.config, self.setup.judges)
+        of_images, path = _classes(images), Path(self.setup.data["path"]) if nested else None
+        there = path is not None and path.is_dir()
+        classes = ShardSet.open(path).classes if path is not None and there else of_images
         network = teacher.load_whole(image_size_of(self.setup)).to(self.device)
         images.prepare_data()
         images.setup("validate")
-        if hasattr(images, "batch_size"):
-            images.batch_size = min(images.batch_size, MOST_AT_ONCE)
         mean, std = (
             own or tuple(self.setup.model[name]) for name, own in (("mean", teacher.mean), ("std", teacher.std))
         )
-        logits, labels = answers(
-            network, NetworkInput(mean, std), images.val_dataloader(), classes, of_images, self.images, self.device
-        )
+        batches = spread_over_classes(images, classes, of_images, self.images)
+        logits, labels = answers(network, NetworkInput(mean, std), batches, self.device)
         order = find_order(logits, labels, len(classes), teacher.rows)
-        which = f"the set {data.path}" if isinstance(data, ShardDataModule) and there else "the validation images"
+        which = f"the set {path}" if there else "the validation images"
         known = Finding("classes", "ok", f"{len(classes)} classes in the order of {which}")
         return [known, *judge(order, teacher.rows, classes)]
 
@@ -132,27 +130,38 @@ class Examination:
             return None, [refused("data", error)]
 
     def _set(self) -> tuple[LightningDataModule | None, list[Finding]]:
-        """A student's set, and the images that judge it."""
+        """A student's set, and the images that judge it; each is looked at without the other."""
         findings: list[Finding] = []
-        images = None
-        try:
-            data = build_data(self.parser, self.config)
-            images = data.validation if isinstance(data, ShardDataModule) else None
-            if images is not None:
+        images, shards = None, None
+        if self.setup.judges == "data":
+            text = "data.validation is null: nothing judges the student"
+            findings.append(Finding("data", "error", text, "give the data module of the validation images"))
+        else:
+            try:
+                images = build_data(self.parser, self.config, self.setup.judges)
                 images.prepare_data()
                 images.setup("validate")
-                findings.append(self._described(images))
-        except REFUSALS as error:
-            return None, [refused("data", error)]
-        if isinstance(data, ShardDataModule):
-            try:
-                text = f"{data.path}: {len(data.shards)} images of {len(data.classes)} classes"
-                findings.append(Finding("set", "ok", text))
+                findings.append(self._described(images, training=False))
             except REFUSALS as error:
-                findings.append(refused("set", error))
+                findings.append(refused("data", error))
+        try:
+            alone = self.config.clone()
+            alone["data.init_args.validation"] = None
+            data = build_data(self.parser, alone)
+            if isinstance(data, ShardDataModule):
+                shards = data.shards
+                text = f"{data.path}: {len(shards)} images of {len(shards.classes)} classes"
+                findings.append(Finding("set", "ok", text))
+        except REFUSALS as error:
+            findings.append(refused("set", error))
+        if images is not None and shards is not None:
+            try:
+                match_classes(shards.classes, _classes(images))
+            except REFUSALS as error:
+                findings.append(refused("classes", error))
         return images, findings
 
-    def _described(self, data: LightningDataModule, var: VAR | None = None) -> Finding:
+    def _described(self, data: LightningDataModule, var: VAR | None = None, *, training: bool = True) -> Finding:
         classes, name = _classes(data), type(data).__name__
         rows = f"{len(classes)} classes, class rows {min(classes.rows)} to {max(classes.rows)}"
         facts = {"classes": len(classes), "rows": classes.rows}
@@ -161,13 +170,15 @@ class Examination:
             text = f"{name}: {rows}, and the VAR has {number} classes"
             remedy = "raise model.var.num_classes in tuning, check data.classes, or set data.class_rows: own"
             return Finding("data", "error", text, remedy, facts)
-        if isinstance(data, SampledDataModule):
-            streamed = getattr(data, "streams", False)  # then nothing can be counted
-            train = self.setup.data["epoch_samples"] if streamed else len(data.train_samples())
-            val = len(data.val_samples())
-            text = f"{name}: {train:,} training and {val:,} validation samples of {rows}"
-            return Finding("data", "ok", text, facts=facts | {"train": train, "val": val})
-        return Finding("data", "ok", f"{name}: {rows}", facts=facts)
+        if not isinstance(data, SampledDataModule):
+            return Finding("data", "ok", f"{name}: {rows}", facts=facts)
+        val = len(data.val_samples())
+        if not training:
+            return Finding("data", "ok", f"{name}: {val:,} validation samples of {rows}", facts=facts | {"val": val})
+        streamed = getattr(data, "streams", False)  # then nothing can be counted
+        train = self.setup.data["epoch_samples"] if streamed else len(data.train_samples())
+        text = f"{name}: {train:,} training and {val:,} validation samples of {rows}"
+        return Finding("data", "ok", text, facts=facts | {"train": train, "val": val})
 
     def _free(self) -> tuple[int | None, list[Finding]]:
         """Bytes that the device has left; where the system does not tell, why."""
@@ -180,12 +191,15 @@ class Examination:
     def _memory(self, networks: Networks, free: int) -> list[Finding]:
         parts = memory_parts(self.setup, networks)
         if not parts:
-            return []
+            return [not_estimated(self.setup, networks)]
         return [check_memory(parts, free, str(self.device), remedy(self.setup))]
 
     def _images(self, networks: Networks, data: LightningDataModule | None) -> Sequence[Finding]:
         """Try tokenizer and VAR on images, where there are both."""
         vqvae, var = networks.vqvae, networks.var
+        if self.setup.task == "Generation":
+            plan = data if isinstance(data, GenerationPlan) else None
+            return check_generator(build_generator(self.parser, self.config), plan, self.images)
         if vqvae is None:
             return []
         batch = self._samples(data, vqvae.image_size)

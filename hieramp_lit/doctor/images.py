@@ -171,8 +171,10 @@ def codebook_use(vqvae: VQVAE, tokens_BL: Tensor) -> CodebookStatistics:
 
 
 def judge_reconstruction(found: Reconstruction, images: int) -> Finding:
-    """Warn of a tokenizer that gives back no more than colours."""
+    """Warn of a tokenizer that gives back no more than colours; one that gives back no numbers is an error."""
     text = f"PSNR {found.psnr:.1f} dB over {images} images; their mean colours alone have {found.flat_psnr:.1f} dB"
+    if not math.isfinite(found.psnr):
+        return _not_finite("reconstruction", f"images come back with pixels that are not finite, PSNR {found.psnr} dB")
     facts = {"psnr_db": found.psnr, "mean_colour_psnr_db": found.flat_psnr, "images": images}
     if found.psnr < min(found.flat_psnr + LEAST_GAIN, GOOD):
         remedy = "the tokenizer does not know such images, or has no trained weights: give another, or train one"
@@ -195,13 +197,20 @@ def judge_codebook(found: CodebookStatistics, tokens_BL: Tensor, vocab_size: int
 
 
 def judge_prediction(found: Prediction, vocab_size: int) -> list[Finding]:
-    """Warn of a VAR that does not know the tokenizer's tokens, and of labels that make its answers worse."""
+    """Warn of a VAR that does not know the tokenizer's tokens, and of labels that make its answers worse.
+
+    Losses that are not finite are an error.
+    """
     loss, guessing = found.loss.mean().item(), math.log(vocab_size)
     accuracy = [f"{value:.2f}" for value in found.accuracy.tolist()]
     text = (
         f"given the true coarser tokens, it guesses {_listed(accuracy)} of those of each scale; loss {loss:.2f} nats a "
     )
     text += f"token, {guessing:.2f} by guessing"
+    losses = torch.stack([found.loss, found.unconditional_loss])
+    if not losses.isfinite().all():
+        with_label, without = losses.mean(dim=1).tolist()
+        return [_not_finite("tokenizer and VAR", f"loss {with_label} nats a token with labels, {without} without")]
     facts = {"accuracy": found.accuracy.tolist(), "loss": loss, "guessing": guessing}
     if loss > guessing - LEAST_BELOW_GUESSING:
         remedy = (
@@ -221,6 +230,11 @@ def judge_prediction(found: Prediction, vocab_size: int) -> list[Finding]:
         )
         labels = Finding("labels", "warning", said, remedy, numbers)
     return [Finding("tokenizer and VAR", "ok", text, facts=facts), labels]
+
+
+def _not_finite(check: str, text: str) -> Finding:
+    remedy = "weights are damaged: download, train or export them again, or take an earlier checkpoint"
+    return Finding(check, "error", text, remedy)
 
 
 def _psnr(image_BCHW: Tensor, true_BCHW: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import LightningDataModule
 
 from hieramp_lit.cli import raised_by
+from hieramp_lit.generate.base import Generator
+from hieramp_lit.tasks import Generation
 
 COMMANDS = {
     "ClassTokenTuning": "fit",
@@ -74,6 +76,11 @@ class Setup:
         """Whether it computes in half precision."""
         return "16" in self.precision
 
+    @property
+    def judges(self) -> str:
+        """Key of the data module that has the validation images: within a student's set, or ``data`` itself."""
+        return "data.init_args.validation" if isinstance(self.data.get("validation"), Mapping) else "data"
+
     def sharded(self, gpus: int) -> int:
         """Devices that share one copy of the weights; 1 where each has its own.
 
@@ -104,19 +111,26 @@ def build_data(parser: ArgumentParser, config: Namespace, part: str = "data") ->
     for name, value in _SLOW.items():
         if name in (chosen.get("init_args") or {}):
             chosen["init_args"][name] = value
-    for name in [name for name in alone.keys(branches=True) if "." not in name]:
-        alone.pop(name)
-    alone["data"] = chosen
-    try:
-        built = parser.instantiate(alone)["data"]
-    except ValueError as wrapped:  # around the refusal come the types that were tried and a dump of the configuration
-        error: BaseException = wrapped
-        while error.__cause__ is not None and raised_by(error) == "jsonargparse":
-            error = error.__cause__
-        raise error from error.__cause__
+    built = _built(parser, alone, "data", chosen)
     if not isinstance(built, LightningDataModule):
         raise ValueError(f"{part}: {type(built).__name__} is no data module.")
     return built
+
+
+def build_generator(parser: ArgumentParser, config: Namespace) -> Generator:
+    """Build what makes the images of a `Generation`, as the run does.
+
+    Args:
+        parser: That of the configuration.
+        config: The whole configuration.
+
+    Raises:
+        ValueError: As the constructors of task and generator do.
+    """
+    task = _built(parser, config.clone(), "model", config["model"])
+    if not isinstance(task, Generation):
+        raise ValueError(f"model: {type(task).__name__} is no Generation.")
+    return task.generator
 
 
 def arguments_of(part: object) -> Mapping[str, Any]:
@@ -126,3 +140,17 @@ def arguments_of(part: object) -> Mapping[str, Any]:
 
 def _plain(arguments: Namespace | None) -> Mapping[str, Any]:
     return arguments.as_dict() if isinstance(arguments, Namespace) else {}
+
+
+def _built(parser: ArgumentParser, alone: Namespace, name: str, chosen: Namespace) -> object:
+    """One part of a configuration, which is given up for it."""
+    for other in [other for other in alone.keys(branches=True) if "." not in other]:
+        alone.pop(other)
+    alone[name] = chosen
+    try:
+        return parser.instantiate(alone)[name]
+    except ValueError as wrapped:  # around the refusal come the types that were tried and a dump of the configuration
+        error: BaseException = wrapped
+        while error.__cause__ is not None and raised_by(error) == "jsonargparse":
+            error = error.__cause__
+        raise error from error.__cause__

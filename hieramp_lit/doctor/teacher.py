@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from hieramp_lit.classes import ClassList
-from hieramp_lit.data.bank.class_match import match_classes, relabel
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.doctor.findings import Finding
+from hieramp_lit.doctor.validation import MOST_AT_ONCE
 from hieramp_lit.students.network_input import NetworkInput
 
 MOST_LISTED = 20
@@ -29,55 +29,48 @@ class Order(NamedTuple):
         top1: Accuracy with the rows as they are; None where there are none yet.
         best_top1: Accuracy with `rows`.
         images: Number of images.
+        undecided: Classes whose row is neither kept nor an answer that any of their images was given: what is left.
     """
 
     rows: tuple[int, ...]
     top1: float | None
     best_top1: float
     images: int
+    undecided: tuple[int, ...] = ()
 
 
 @torch.inference_mode()
 def answers(
-    network: nn.Module,
-    network_input: NetworkInput,
-    batches: Iterable[ImageBatch],
-    classes: ClassList,
-    of_images: ClassList,
-    most: int,
-    device: torch.device,
+    network: nn.Module, network_input: NetworkInput, batches: Iterable[ImageBatch], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Logits of a teacher and the true classes.
 
     Args:
         network: In eval mode, on `device`.
         network_input: How it takes images.
-        batches: Images, uint8, labelled with `cls` of `of_images`.
-        classes: The set's classes.
-        of_images: Those of the images.
-        most: Images at most.
+        batches: Images, uint8, labelled with `cls` of the set.
         device: Where to compute.
 
     Returns:
-        Float32 of shape ``(B, A)`` and int64 of shape ``(B,)``: `cls` in the set.
+        Float32 of shape ``(B, A)`` and int64 of shape ``(B,)``.
 
     Raises:
-        ValueError: If there are no images of the set's classes, or the class lists do not match.
+        ValueError: If an answer is not finite.
     """
-    mapping = match_classes(classes, of_images)
-    logits, labels, count = [], [], 0
+    logits, labels = [], []
     for batch in batches:
-        chosen = relabel(batch, mapping)
-        if len(chosen.label):
-            image = network_input.make_(chosen.image.to(device).float().div_(255))
+        for part in torch.split(batch.image, MOST_AT_ONCE):
+            image = network_input.make_(part.to(device).float().div_(255))
             logits.append(network(image).float().cpu())
-            labels.append(chosen.label.cpu())
-            count += len(chosen.label)
-        if count >= most:
-            break
-    if not logits:
-        raise ValueError("data.validation has no images of the set's classes.")
-    return torch.cat(logits)[:most], torch.cat(labels)[:most]
+        labels.append(batch.label.cpu())
+    logits_BA = torch.cat(logits)
+    broken = int((~logits_BA.isfinite()).any(dim=1).sum())
+    if broken:
+        raise ValueError(
+            f"model.teacher answers {broken} of {len(logits_BA)} images with numbers that are not finite: its weights "
+            "are damaged. Download or train them again."
+        )
+    return logits_BA, torch.cat(labels)
 
 
 def find_order(logits_BA: Tensor, label_B: Tensor, num_classes: int, rows: tuple[int, ...] | None) -> Order:
@@ -110,9 +103,9 @@ def find_order(logits_BA: Tensor, label_B: Tensor, num_classes: int, rows: tuple
     if now is not None:
         worth_NA[torch.arange(num_classes), torch.tensor(now)] += 1
     found = tuple(int(row) for row in linear_sum_assignment(worth_NA.numpy(), maximize=True)[1])
-    return Order(
-        found, None if now is None else _top1(logits_BA, label_B, now), _top1(logits_BA, label_B, found), len(label_B)
-    )
+    undecided = tuple(cls for cls, row in enumerate(found) if not worth_NA[cls, row])
+    top1 = None if now is None else _top1(logits_BA, label_B, now)
+    return Order(found, top1, _top1(logits_BA, label_B, found), len(label_B), undecided)
 
 
 def judge(order: Order, rows: tuple[int, ...] | None, classes: ClassList) -> list[Finding]:
@@ -123,12 +116,14 @@ def judge(order: Order, rows: tuple[int, ...] | None, classes: ClassList) -> lis
         rows: ``teacher.rows``, or None.
         classes: The set's.
     """
-    facts = {"top1": order.top1, "best_top1": order.best_top1, "rows": list(order.rows), "images": order.images}
+    facts = order._asdict() | {"rows": list(order.rows), "undecided": list(order.undecided)}
     chance = 1 / len(classes)
     best = f"{100 * order.best_top1:.1f} %"
+    guessed = _guessed(order, classes)
     setting = f"set model.teacher.rows: {list(order.rows)}"
     if order.top1 is None:
         text = f"the teacher has more answers than the set has classes; with the best row for each it reaches {best}"
+        text += guessed
         return [Finding("class order", "error", text, setting, facts)]
     text = f"top-1 {100 * order.top1:.1f} % of {order.images} validation images as it is"
     now = rows if rows is not None else tuple(range(len(classes)))
@@ -136,13 +131,22 @@ def judge(order: Order, rows: tuple[int, ...] | None, classes: ClassList) -> lis
         moved = [(entry, new) for entry, old, new in zip(classes.entries, now, order.rows, strict=True) if old != new]
         listed = "; ".join(f"{entry.cls} {entry.name} is its {new}" for entry, new in moved[:MOST_LISTED])
         more = f"; … and {len(moved) - MOST_LISTED} more" if len(moved) > MOST_LISTED else ""
-        text += f", {best} with its answers in another order: {listed}{more}"
+        text += f", {best} with its answers in another order: {listed}{more}{guessed}"
         return [Finding("class order", "error", text, setting, facts)]
     findings = [Finding("class order", "ok", f"{text}; no other order is better (best {best})", facts=facts)]
     if order.top1 < 2 * chance:
         remedy = "look at model.teacher: its architecture, image size, mean and std, and which weights these are"
         findings.append(Finding("teacher", "warning", f"top-1 is close to chance, {100 * chance:.1f} %", remedy))
     return findings
+
+
+def _guessed(order: Order, classes: ClassList) -> str:
+    """Which of the rows no image speaks for."""
+    if not order.undecided:
+        return ""
+    named = ", ".join(f"{cls} {classes.names[cls]}" for cls in order.undecided[:MOST_LISTED])
+    more = f" and {len(order.undecided) - MOST_LISTED} more" if len(order.undecided) > MOST_LISTED else ""
+    return f"; no image was answered so for {named}{more}: their rows are what is left, and more --images may decide"
 
 
 def _top1(logits_BA: Tensor, label_B: Tensor, rows: tuple[int, ...]) -> float:

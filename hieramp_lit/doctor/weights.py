@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from hieramp_lit.checkpoints import is_sharded, read_tensors, resolve, weights_sha256
 from hieramp_lit.data import DigitsDataModule
@@ -26,6 +26,8 @@ from hieramp_lit.var import (
     load_var,
 )
 from hieramp_lit.var.weights import CLASS_TOKEN_NAMES
+
+MOST_NAMED = 6
 
 
 @dataclass
@@ -163,8 +165,10 @@ def _check_student(setup: Setup, findings: list[Finding]) -> None:
         try:
             path = resolve(model["checkpoint"], key="model.checkpoint")
             tensors = read_tensors(path, prefixes=PREFIXES, key="model.checkpoint")
+            broken = not_finite(tensors, {})
             text = f"{path}: {len(tensors)} tensors, {size(_bytes(path))}"
-            findings.append(Finding("student", "ok", text, facts={"sha256": weights_sha256(path)}))
+            whole = Finding("student", "ok", text, facts={"sha256": weights_sha256(path)})
+            findings.append(_damaged("student", f"model.checkpoint: {path}", broken) if broken else whole)
         except REFUSALS as error:
             findings.append(refused("student", error))
 
@@ -199,11 +203,27 @@ def image_size_of(setup: Setup) -> int:
 
 
 def _described(check: str, checkpoint: str, key: str, network: nn.Module, about: str) -> Finding:
+    broken = not_finite(dict(network.named_parameters()), dict(network.named_buffers()))
+    if broken:
+        return _damaged(check, f"{key}: {checkpoint}", broken)
     path = resolve(checkpoint, key=key)
     digest, parameters = weights_sha256(path), sum(parameter.numel() for parameter in network.parameters())
     text = f"{checkpoint}: {about}; {parameters:,} parameters, {size(_bytes(path))}, SHA-256 {digest[:12]}…"
     facts = {"checkpoint": checkpoint, "sha256": digest, "parameters": parameters, "bytes": _bytes(path)}
     return Finding(check, "ok", text, facts=facts)
+
+
+def not_finite(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> list[str]:
+    """Names of tensors that hold NaN; infinity, which masks of attention are made of, is none for a buffer."""
+    broken = [name for name, tensor in parameters.items() if not tensor.isfinite().all()]
+    return broken + [name for name, tensor in buffers.items() if tensor.isnan().any()]
+
+
+def _damaged(check: str, what: str, broken: Sequence[str]) -> Finding:
+    more = f" and {len(broken) - MOST_NAMED} more" if len(broken) > MOST_NAMED else ""
+    text = f"{what} holds values that are not finite, in {', '.join(broken[:MOST_NAMED])}{more}"
+    remedy = "download, train or export it again, or take an earlier checkpoint"
+    return Finding(check, "error", text, remedy, {"not_finite": list(broken)})
 
 
 def _bytes(path: Path) -> int:

@@ -1,40 +1,11 @@
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
-from hieramp_lit.checkpoints import read_tensors, resolve, save
+from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.cli import main
 from hieramp_lit.files import sha256
-
-ROOT = Path(__file__).parents[2]
-PERMUTED = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
-
-
-def config(path: str) -> list[str]:
-    return ["--config", str(ROOT / path)]
-
-
-def doctor(*args: str, code: int = 0) -> dict[str, Any]:
-    """Runs the command and gives what it writes."""
-    if code:
-        with pytest.raises(SystemExit) as stop:
-            main(["doctor", *args, "--out", "out.json"])
-        assert stop.value.code == code
-    else:
-        main(["doctor", *args, "--out", "out.json"])
-    return json.loads(Path("out.json").read_text())
-
-
-def status(report: dict[str, Any]) -> dict[str, str]:
-    return {finding["check"]: finding["status"] for finding in report["findings"]}
-
-
-def tiny(folder: str, tokenizer: Path, *more: str) -> list[str]:
-    files = [*config(f"configs/{folder}/digits.yaml"), *config(f"tests/tiny/{folder}.yaml")]
-    return [*files, "--model.tokenizer.checkpoint", str(tokenizer), "--images", "4", *more]
+from tests.doctor.reports import PERMUTED, config, doctor, status, tiny, write_permuted_teacher
 
 
 def test_without_a_configuration_it_looks_at_the_installation_alone(capsys):
@@ -123,21 +94,9 @@ def test_a_plan_is_tried_on_a_folder_that_is_given(tiny_tokenizer, tiny_var, tmp
     assert {"reconstruction", "codebook", "tokenizer and VAR"} <= set(status(report))
 
 
-@pytest.fixture
-def permuted_teacher(tmp_path: Path) -> Path:
-    """The digits' teacher with its answers in another order: class c is row `PERMUTED[c]`."""
-    tensors = read_tensors(resolve("asset://digits/teacher.safetensors"))
-    last = next(name for name in reversed(tensors) if tensors[name].ndim == 2).removesuffix("weight")
-    for part in ("weight", "bias"):
-        moved = torch.empty_like(tensors[last + part])
-        moved[torch.tensor(PERMUTED)] = tensors[last + part]
-        tensors[last + part] = moved
-    save(tmp_path / "teacher.safetensors", tensors)
-    return tmp_path / "teacher.safetensors"
-
-
-def test_a_permuted_teacher_is_found_and_the_rows_it_names_mend_it(permuted_teacher):
-    arguments = [*config("configs/student/digits.yaml"), "--model.teacher.checkpoint", str(permuted_teacher)]
+def test_a_permuted_teacher_is_found_and_the_rows_it_names_mend_it(tmp_path):
+    permuted = write_permuted_teacher(tmp_path / "teacher.safetensors")
+    arguments = [*config("configs/student/digits.yaml"), "--model.teacher.checkpoint", str(permuted)]
     report = doctor("teacher", *arguments, code=1)
     order = next(finding for finding in report["findings"] if finding["check"] == "class order")
     assert order["facts"]["rows"] == PERMUTED

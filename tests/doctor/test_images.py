@@ -7,6 +7,7 @@ import torch
 from hieramp_lit.checkpoints import save
 from hieramp_lit.data import DigitsDataModule, ImageBatch
 from hieramp_lit.doctor.images import (
+    Prediction,
     Reconstruction,
     codebook_use,
     few_samples,
@@ -99,3 +100,17 @@ def test_a_collapsed_codebook_shows(vqvae: VQVAE):
     found = judge_codebook(codebook_use(vqvae, tokens), tokens, 128)
     assert found.status == "warning"
     assert found.facts["used"] == [1] * len(vqvae.scales)
+
+
+@pytest.mark.parametrize("broken", ["loss", "unconditional_loss"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_losses_that_are_no_numbers_are_an_error(broken: str, value: float):
+    losses = {"loss": torch.ones(3), "unconditional_loss": torch.full((3,), 2.0)}
+    assert [finding.status for finding in judge_prediction(Prediction(torch.ones(2), **losses), 128)] == ["ok", "ok"]
+    losses[broken][1] = value
+    (finding,) = judge_prediction(Prediction(torch.ones(2), **losses), 128)
+    assert finding.status == "error"
+
+
+def test_a_reconstruction_without_numbers_is_an_error():
+    assert judge_reconstruction(Reconstruction(math.nan, 10), 4).status == "error"

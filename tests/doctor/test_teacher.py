@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 import torch
 from torch import Tensor
@@ -84,3 +86,36 @@ def test_a_teacher_that_knows_nothing_is_warned_of_and_not_reordered():
 def test_teachers_and_rows_that_cannot_be_are_refused(answers: int, rows: tuple[int, ...] | None, message: str):
     with pytest.raises(ValueError, match=message):
         find_order(torch.rand(200, answers), LABELS, 10, rows)
+
+
+def test_one_image_more_decides_against_every_row_that_is_kept():
+    # as it is: one right answer and three rows kept; in a circle: two right answers and none kept
+    labels = torch.tensor([0, 1, 1])
+    answered = torch.nn.functional.one_hot(torch.tensor([1, 1, 2]), 3).float()
+    order = find_order(answered, labels, 3, None)
+    assert order.rows == (1, 2, 0)
+    assert (order.top1, order.best_top1) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
+def test_right_answers_come_first_and_kept_rows_second():
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        labels = torch.randint(4, (6,), generator=generator)
+        answered = torch.randint(4, (6,), generator=generator)
+
+        def worth(rows: tuple[int, ...], labels: Tensor = labels, answered: Tensor = answered) -> tuple[int, int]:
+            right = int((torch.tensor(rows)[labels] == answered).sum())
+            return right, sum(row == cls for cls, row in enumerate(rows))
+
+        order = find_order(torch.nn.functional.one_hot(answered, 4).float(), labels, 4, None)
+        assert worth(order.rows) == max(worth(rows) for rows in permutations(range(4)))
+
+
+def test_rows_that_no_image_speaks_for_are_said_to_be_guessed():
+    logits = teacher(SUBSET, 1000, right=1.0)
+    mistaken = (LABELS == 4) | (LABELS == 7)
+    logits[mistaken, SUBSET[2]] += 2
+    order = find_order(logits, LABELS, 10, None)
+    assert order.undecided == (4, 7)
+    assert "for 4 4, 7 7: their rows are what is left" in judge(order, None, CLASSES)[0].text
+    assert find_order(logits, LABELS, 10, SUBSET).undecided == ()

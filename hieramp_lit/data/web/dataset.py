@@ -22,10 +22,11 @@ class WebDatasetDataModule(SourceDataModule):
     """Images in tar shards, e.g. timm's ``imagenet-1k-wds``: samples of ``KEY.jpg`` and ``KEY.cls``.
 
     There are two ways to read training shards. Uncompressed shards of this machine are *listed* once and then read from
-    any place: every image once an epoch in an order that is drawn anew, any part held out for validation, a fit resumed
-    in mid-epoch at no cost, as with a folder of images. Anything else is a *stream*, read from beginning to end: shards
-    in an order drawn anew, samples drawn from `shuffle` in memory, epochs of `epoch_samples`; a fit resumed in
-    mid-epoch goes on exactly, and reads the bytes of that epoch's first part once more.
+    any place: every image once an epoch, in an order that is drawn anew, any part held out for validation, a fit
+    resumed in mid-epoch at no cost, as with a folder of images. Anything else is a *stream*, read from beginning to
+    end: shards in an order drawn anew, samples drawn from `shuffle` in memory, epochs of `epoch_samples`, which give
+    each image once but for a few (`stream` says which); a fit resumed in mid-epoch goes on exactly, and reads the bytes
+    of that epoch's first part once more.
 
     Either way batches are a function of (seed, epoch) and do not depend on `num_workers`, and all devices have equally
     many. Validation shards must be listed: each image is judged once.
@@ -156,8 +157,8 @@ class WebDatasetDataModule(SourceDataModule):
         if len(self._shards.urls) < reading.readers * world_size:
             rank_zero_warn(
                 f"data.train has {len(self._shards.urls)} shards for {world_size} devices with data.readers="
-                f"{reading.readers} each: several read the same shard at once, and its images come closer together. "
-                "Lower data.readers, or make more shards."
+                f"{reading.readers} each: several read the same shard, each for a part of its images, and these come "
+                "closer together. Lower data.readers, or make more shards."
             )
         samples = ShardStream(
             self._shards.urls,

@@ -1,11 +1,16 @@
 """Shards that are read from beginning to end, from anywhere that webdataset can open.
 
 An epoch of one device is dealt to a fixed number of readers, batch *i* to reader *i* mod `readers`. Each reader walks
-through shards of its own, in an order drawn from (seed, epoch): all shards are dealt to the readers of all devices,
-then all anew, so that no reader ever runs dry, and every device has the same number of batches. A reader keeps some
-samples in memory and gives one of them at random. So a batch is a function of (seed, epoch, its number, devices),
-whichever worker process makes it. A fit that is resumed in mid-epoch passes over what was seen: it reads the bytes and
-decodes nothing.
+through shards of its own, in an order drawn from (seed, epoch): all shards are dealt to the readers of all devices (see
+`dealing`), then all anew, so that no reader ever runs dry, and every device has the same number of batches. A reader
+keeps some samples in memory and gives one of them at random; when it has taken its share of the epoch, it empties its
+memory. So a batch is a function of (seed, epoch, its number, devices), whichever worker process makes it. A fit that is
+resumed in mid-epoch passes over what was seen: it reads the bytes and decodes nothing.
+
+An epoch as long as the data gives each sample once where shards are of one size and batches come out even. Else some
+are missed and others come twice, other ones in each epoch: of each reader, what its shards hold beyond its share (or
+lack), and less than one batch. In an epoch shorter than the data nothing comes twice, but a sample near the end of its
+shard comes less often than one near the beginning.
 
 Of webdataset this takes what it opens and how it names; its own pipeline cannot go on from a place, draws shards with
 replacement where it must not end, and gives other batches with other numbers of workers.
@@ -17,6 +22,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +34,7 @@ from hieramp_lit.data.images.reading import UnreadableImageError, read_image
 from hieramp_lit.data.images.source import MOST_TRIES, planes
 from hieramp_lit.data.images.unreadable import REMEDY, Fault, Loaded
 from hieramp_lit.data.loading import PlacedLoader, SampleKey, epoch_length
+from hieramp_lit.data.web.dealing import deal
 from hieramp_lit.data.web.labels import LabelMeaning
 from hieramp_lit.data.web.shards import (
     DAMAGE,
@@ -179,33 +186,39 @@ class ShardStream:
             yield batch[other]
 
     def _shuffled(self, epoch: int, reader: int) -> Iterator[Encoded]:
-        """Samples of a reader, one of `shuffle` that are in memory at a time; without end."""
+        """Samples of a reader in one epoch, one of `shuffle` that are in memory at a time."""
         draws = stream("shuffle", self.reading.seed, epoch, self._number(reader))
         kept: list[Encoded] = []
-        for sample in self._in_order(epoch, reader):
+        for sample in islice(self._in_order(epoch, reader), self._share(reader)):
             if len(kept) < self.reading.shuffle:
                 kept.append(sample)
                 continue
             place = int(torch.randint(len(kept), (1,), generator=draws))
             yield kept[place]
             kept[place] = sample
+        for place in torch.randperm(len(kept), generator=draws).tolist():
+            yield kept[place]
+
+    def _share(self, reader: int) -> int:
+        """Samples that a reader takes in an epoch: an equal part of it, and no fewer than its batches have."""
+        way = self.reading
+        batches = len(range(reader, self.epoch_samples // (self.batch_size * way.world_size), way.readers))
+        return max(-(-self.epoch_samples // (way.readers * way.world_size)), batches * self.batch_size)
 
     def _in_order(self, epoch: int, reader: int) -> Iterator[Encoded]:
-        number, readers = self._number(reader), self.reading.readers * self.reading.world_size
-        of_no_class = 0
-        while True:
-            turn, place = divmod(number, len(self._urls))
-            order = torch.randperm(len(self._urls), generator=stream("shards", self.reading.seed, epoch, turn))
-            url, found = self._urls[int(order[place])], False
-            for sample in self._read(url):
+        """The samples of a reader's parts of shards; without end."""
+        way, of_no_class = self.reading, 0
+        for part in deal(len(self._urls), self._number(reader), way.readers * way.world_size, way.seed, epoch):
+            url, found = self._urls[part.shard], False
+            for place, sample in enumerate(self._read(url)):
                 found = True
-                yield sample
+                if part.takes(place):
+                    yield sample
             of_no_class = 0 if found else of_no_class + 1
             if of_no_class >= 2 * len(self._urls):
                 raise ShardError(
                     f"data.train: {of_no_class} shards in a row, {url} last, had no image of data.classes."
                 )
-            number += readers
 
     def _read(self, url: str) -> Iterator[Encoded]:
         """The samples of one shard whose classes are taken."""
@@ -276,7 +289,7 @@ class _Walk:
 
     Args:
         epoch: The epoch.
-        samples: Its samples, without end.
+        samples: Its samples.
     """
 
     def __init__(self, epoch: int, samples: Iterator[Encoded]) -> None:

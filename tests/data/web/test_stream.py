@@ -50,14 +50,35 @@ def test_readers_of_all_devices_share_the_shards(tmp_path, readers, world_size):
     assert sorted(number for part in parts for number in part) == list(range(48))
 
 
-def test_shuffling_loses_and_doubles_nothing_but_what_is_in_memory(urls):
-    found = seen(StreamLoader(stream_of(urls, 1, 240, readers=1, shuffle=10)))
-    assert len(found) == 240
-    counts = [found.count(number) for number in range(24)]
-    assert sum(counts) == 240
-    assert min(counts) >= 9
-    assert max(counts) <= 11
+@pytest.mark.parametrize("shuffle", [1, 10, 1000])
+def test_shuffling_loses_and_doubles_nothing(urls, shuffle):
+    found = seen(StreamLoader(stream_of(urls, 1, 240, readers=1, shuffle=shuffle)))
+    assert [found.count(number) for number in range(24)] == [10] * 24
     assert found[:24] != sorted(found[:24])
+
+
+@pytest.mark.parametrize(("shards", "readers", "world_size"), [(10, 2, 2), (3, 4, 2), (1, 8, 1), (7, 1, 2)])
+def test_an_epoch_of_all_devices_is_each_image_once(tmp_path, shards, readers, world_size):
+    """Whatever the memory, and where the shards cannot be dealt out whole."""
+    total = shards * 8
+    urls = find_shards(write_shards(tmp_path / "equal", (8,) * shards), "train").urls
+    way = {"readers": readers, "world_size": world_size, "shuffle": 1000}
+    parts = [StreamLoader(stream_of(urls, 1, total, rank=rank, **way)) for rank in range(world_size)]
+    epochs = [[seen(part) for part in parts] for _ in range(2)]
+    for epoch in epochs:
+        assert len({len(part) for part in epoch}) == 1
+        assert sorted(number for part in epoch for number in part) == list(range(total))
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_uneven_shards_and_batches_miss_little_and_other_images_in_each_epoch(tmp_path, world_size):
+    urls = find_shards(write_shards(tmp_path / "uneven", (21, 19, 20, 22, 18, 20, 23, 17, 20, 20)), "train").urls
+    way = {"readers": 4, "world_size": world_size, "shuffle": 1000}
+    parts = [StreamLoader(stream_of(urls, 5, 200, rank=rank, **way)) for rank in range(world_size)]
+    missed = [set(range(200)) - {number for part in parts for number in seen(part)} for _ in range(4)]
+    assert max(map(len, missed)) <= 20
+    assert not set.intersection(*missed)
 
 
 def test_labels_and_crops_belong_to_the_images(urls):

@@ -7,6 +7,7 @@ torch.compile, FSDP, activation checkpointing) is taken out of its names.
 """
 
 import hashlib
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from hieramp_lit.checkpoints.hub import HUB_SCHEME, download
 from hieramp_lit.files import atomic_write, sha256
 
 ASSET_SCHEME = "asset://"
+METADATA = "__metadata__"
 CONTAINER_KEYS = ("state_dict", "model", "var_wo_ddp", "var", "trainer")
 SHARDED_METADATA = ".metadata"
 RECORD = "record"
@@ -219,11 +221,26 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] 
     with atomic_write(path) as temporary:
         if path.suffix == ".safetensors":
             safetensors.torch.save_file(plain, temporary, metadata=dict(metadata or {}))
+            _sort_metadata(temporary)
         elif path.suffix in {".pth", ".pt"}:
             vars(plain)[RECORD] = dict(metadata or {})
             torch.save(plain, temporary)
         else:
             raise ValueError(f"Cannot tell the format from {path.name!r}: end it in .safetensors, .pth or .pt.")
+
+
+def _sort_metadata(path: Path) -> None:
+    """Bring the entries of a safetensors file's metadata into order, so that equal weights give equal files."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        if METADATA in header:
+            header[METADATA] = dict(sorted(header[METADATA].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) > size:
+            raise RuntimeError(f"{path}: the header of {size} bytes cannot hold the {len(text)} of its sorted entries.")
+        file.seek(8)
+        file.write(text.ljust(size))
 
 
 def _unwrap(content: object, part: str) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+import safetensors
 import torch
 from torch import nn
 
@@ -116,3 +117,18 @@ def test_text_beside_the_weights_is_read_again_and_other_tools_see_plain_weights
         linear.load_state_dict(loaded, strict=True)
     save(path, TENSORS)
     assert read_record(path) == {}
+
+
+def test_equal_weights_give_equal_files(tmp_path):
+    """A set's identity holds the file's SHA-256: the order of metadata, which safetensors draws, may not change it."""
+    tensors = {"b.weight": torch.arange(6.0).reshape(2, 3), "a": torch.zeros(4, dtype=torch.float16)}
+    entries = {f"entry{i}": f"value é {i}" for i in range(12)}
+    files = set()
+    for i in range(8):
+        shuffled = dict(sorted(entries.items(), key=lambda entry, i=i: hash((entry, i))))
+        save(tmp_path / "weights.safetensors", tensors, shuffled)
+        files.add((tmp_path / "weights.safetensors").read_bytes())
+    assert len(files) == 1
+    with safetensors.safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        assert file.metadata() == entries
+        assert all(torch.equal(file.get_tensor(name), tensor) for name, tensor in tensors.items())

@@ -25,7 +25,7 @@ class ExportWeights(Callback):
     Args:
         path: Target file; .safetensors, .pth or .pt. Replaced atomically if it exists.
         part: The task's attribute that holds the network, e.g. ``var`` or ``vqvae``.
-        metadata: Text to keep beside the weights, in a .safetensors file.
+        metadata: Text to keep beside the weights, as it is when the file is written.
 
     Raises:
         ValueError: If the suffix is another, now rather than after hours of training.
@@ -33,7 +33,7 @@ class ExportWeights(Callback):
 
     def __init__(self, path: str, part: str, metadata: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self.metadata = dict(metadata or {})
+        self.metadata = {} if metadata is None else metadata
         self.path = Path(path).expanduser()
         self.part = part
         if self.path.suffix not in SUFFIXES:
@@ -64,5 +64,5 @@ class ExportWeights(Callback):
         if not trainer.is_global_zero:
             return
         metadata = {"producer": f"hieramp_lit {__version__}", "steps": str(trainer.global_step)}
-        save(self.path, published_tensors(tensors), metadata | self.metadata)
+        save(self.path, published_tensors(tensors), {**metadata, **self.metadata})
         rank_zero_info(f"Weights written to {self.path}")

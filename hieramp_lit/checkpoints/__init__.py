@@ -10,9 +10,12 @@ from hieramp_lit.checkpoints.containers import (
     save,
     weights_sha256,
 )
-from hieramp_lit.checkpoints.record import read_record
+from hieramp_lit.checkpoints.record import CLASS_LIST, STARTED_FROM, TOKENIZER, read_record
 
 __all__ = [
+    "CLASS_LIST",
+    "STARTED_FROM",
+    "TOKENIZER",
     "check_network",
     "check_resumable",
     "is_sharded",

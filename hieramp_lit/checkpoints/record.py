@@ -1,4 +1,4 @@
-"""What a weight file says beside its weights, e.g. which tokenizer and which classes it was trained with."""
+"""What a weight file says beside its weights: which tokenizer, start and classes it was trained with."""
 
 import zipfile
 from collections.abc import Mapping
@@ -9,6 +9,13 @@ from safetensors import safe_open
 
 from hieramp_lit.checkpoints.containers import RECORD, is_sharded
 from hieramp_lit.checkpoints.damage import DAMAGE, told
+
+TOKENIZER = "tokenizer_sha256"
+"""SHA-256 of the tokenizer's file that made the tokens."""
+STARTED_FROM = "started_from_sha256"
+"""SHA-256 of the weights that the training started from; absent where it was from scratch."""
+CLASS_LIST = "class_list"
+"""Classes that the rows of the label embedding were trained on: JSON of a `ClassList`."""
 
 
 def read_record(path: Path, *, key: str = "checkpoint") -> dict[str, str]:

@@ -1,17 +1,20 @@
 """`hieramp export-weights`: tuned weights in the published naming, for other VAR tools and for publishing."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from torch import Tensor
 
-from hieramp_lit.checkpoints import read_tensors, resolve, save
-from hieramp_lit.var import VARArchitecture, VQVAEArchitecture, read_var_tensors
+from hieramp_lit.checkpoints import CLASS_LIST, STARTED_FROM, TOKENIZER, read_record, read_tensors, resolve, save
+from hieramp_lit.classes import load_classes
+from hieramp_lit.var import VARArchitecture, VQVAEArchitecture, class_record, read_var_tensors
 from hieramp_lit.var.weights import published_tensors
 
 PARTS = ("var", "tokenizer")
+KEPT = (TOKENIZER, STARTED_FROM, CLASS_LIST)
+"""What is taken over of the text beside a VAR's weights."""
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -22,7 +25,7 @@ def main(args: Sequence[str], prog: str) -> None:
         prog: How the user called it, for the help text.
     """
     options = build_parser(prog).parse_args(args)
-    export_weights(options.checkpoint, options.out, options.part)
+    export_weights(options.checkpoint, options.out, options.part, options.classes)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -41,20 +44,28 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--part", choices=PARTS, help="what to write, where CHECKPOINT holds both (default: what it holds)"
     )
+    parser.add_argument(
+        "--classes",
+        metavar="CLASSES",
+        help="what the rows of the label embedding stand for, where CHECKPOINT does not say it: a folder of classes, a "
+        "classes.json, or a list such as cifar10; kept beside the weights",
+    )
     return parser
 
 
-def export_weights(checkpoint: str, out: Path, part: str | None = None) -> None:
-    """Write one network of a checkpoint in published naming.
+def export_weights(checkpoint: str, out: Path, part: str | None = None, classes: str | None = None) -> None:
+    """Write one network of a checkpoint in published naming, with what the file says about its training.
 
     Args:
         checkpoint: Path of the source, or ``asset://NAME``.
         out: Target; replaced atomically.
         part: ``var`` or ``tokenizer``; None takes the only one there is.
+        classes: Class list of a VAR's rows, as for `load_classes`; None keeps what the file says.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        ValueError: If it holds neither network, or both and `part` does not choose, or for an unknown suffix.
+        ValueError: If it holds neither network, or both and `part` does not choose; for an unknown suffix; if `classes`
+            is no class list, has rows that the VAR has not, or the network is a tokenizer.
     """
     held = _parts_of(checkpoint)
     if part is None and len(held) > 1:
@@ -64,11 +75,25 @@ def export_weights(checkpoint: str, out: Path, part: str | None = None) -> None:
         read_var_tensors(checkpoint, key="CHECKPOINT") if chosen == "var" else _tokenizer_tensors(checkpoint)
     )
     description = VARArchitecture.of(tensors).describe() if chosen == "var" else str(VQVAEArchitecture.of(tensors))
-    save(out, tensors, metadata={"format": "pt", "network": description})
+    record = _record(checkpoint, tensors, classes) if chosen == "var" else {}
+    if classes is not None and chosen != "var":
+        raise ValueError(f"--classes {classes}: a tokenizer knows no classes; leave it out.")
+    save(out, tensors, metadata={"format": "pt", "network": description, **record})
     numbers = sum(tensor.numel() for tensor in tensors.values())
     Console(soft_wrap=True, highlight=False).print(
         f"{out}: {description}; {len(tensors)} tensors, {numbers:,} numbers", markup=False
     )
+
+
+def _record(checkpoint: str, tensors: Mapping[str, Tensor], classes: str | None) -> dict[str, str]:
+    said = read_record(resolve(checkpoint, key="CHECKPOINT"), key="CHECKPOINT")
+    record = {name: text for name, text in said.items() if name in KEPT}
+    if classes is None:
+        return record
+    found, rows = load_classes(classes), len(tensors["class_emb.weight"]) - 1
+    if max(found.rows) >= rows:
+        raise ValueError(f"--classes {classes}: rows up to {max(found.rows)}; the VAR has 0 to {rows - 1}.")
+    return record | class_record(found)
 
 
 def _parts_of(checkpoint: str) -> list[str]:

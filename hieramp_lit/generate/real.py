@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from hieramp_lit.classes import ClassEntry, ClassList, load_classes
+from hieramp_lit.classes import ClassList, disagreements, load_classes, name_disagreements
 from hieramp_lit.generate.base import Generated, Generator
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards.encode import encode_array
@@ -66,17 +66,12 @@ class RandomReal(Generator):
         Raises:
             ValueError: Naming the rows that differ.
         """
-        own = {entry.row: entry for entry in self.data.classes.entries}
-        pairs = [(entry, own.get(entry.row)) for entry in classes.entries]
-        wrong = [
-            f"row {entry.row} is {entry.name!r} there, {'unknown' if here is None else repr(here.name)} here"
-            for entry, here in pairs
-            if here is None or not _same_class(entry, here)
-        ]
+        wrong = disagreements(classes, self.data.classes)
         if wrong:
+            rows = name_disagreements(wrong, "there", "here")
             raise ValueError(
-                f"data.classes and the real images disagree: {'; '.join(wrong[:6])}. Images would get other labels. "
-                "Give model.generator…data.classes the same class list as data.classes."
+                f"data.classes and the real images disagree: {rows}. Images would get other labels. Give "
+                "model.generator…data.classes the same class list as data.classes."
             )
 
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
@@ -106,10 +101,6 @@ class RandomReal(Generator):
         members = (self._rows == row).nonzero().flatten()
         order: list[int] = members[torch.randperm(len(members), generator=stream("real", seed, row))].tolist()
         return order
-
-
-def _same_class(one: ClassEntry, other: ClassEntry) -> bool:
-    return one.name == other.name or (one.wnid is not None and one.wnid == other.wnid)
 
 
 class DigitsImages(RealImages):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hieramp_lit.amplify import Amplification, Amplifier, Maps, no_schedule
+from hieramp_lit.classes import ClassList
 from hieramp_lit.generate.base import Generated
 from hieramp_lit.generate.execution import Compile, CudaGraph, check_compile, compiled
 from hieramp_lit.generate.memory import MOST_ON_CPU, bytes_per_image, decoding_bytes, fitting_batch_size, free_bytes
@@ -21,6 +22,7 @@ from hieramp_lit.generate.workspace import Workspace
 from hieramp_lit.var import (
     VAR,
     VQVAE,
+    KnownClasses,
     Sampling,
     check_pair,
     draw,
@@ -49,6 +51,7 @@ class VARGenerator(nn.Module):
             filtering and drawing are in float32 or float64 always.
         compile: How blocks and decoder are executed, see `generate.execution`.
         decode_batch_size: Images decoded at once, at least 1; bounds the memory of the decoder.
+        classes: What is known about the classes of the rows.
 
     Raises:
         ValueError: If tokenizer and transformer do not belong together, the amplification does not fit the model, or a
@@ -65,6 +68,7 @@ class VARGenerator(nn.Module):
         dtype: torch.dtype = torch.float32,
         compile: Compile = "none",
         decode_batch_size: int = 8,
+        classes: KnownClasses = KnownClasses(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
         check_pair(vqvae, var)
@@ -78,6 +82,7 @@ class VARGenerator(nn.Module):
             self.schedule = amplification.schedule(var.scales, var.depth, var.class_token_scales)
         self.weights = dict(weights or {})
         self.decode_batch_size = decode_batch_size
+        self._known_classes = classes
         self._packed = False
         self._ready: tuple[Hashable, Workspace, Callable[[], None]] | None = None
         self.execute(dtype, compile)
@@ -121,6 +126,14 @@ class VARGenerator(nn.Module):
             "schedule": None if self.schedule.off else self.schedule.to_json(),
             "saliency_blocks": list(self.schedule.blocks),
         }
+
+    def check_classes(self, classes: ClassList) -> None:
+        """Refuse a plan whose class rows mean other classes than the weights were tuned on.
+
+        Raises:
+            ValueError: Naming the rows that differ.
+        """
+        self._known_classes.check_plan(classes)
 
     def fitting_batch_size(self, most: int) -> int:
         """Images that fit into the free memory of the model's device with a margin, at most `most`; 16 on a CPU.

@@ -16,7 +16,7 @@ from hieramp_lit.shards.format import ImageFormat
 from hieramp_lit.tasks.generation import Generation
 from hieramp_lit.tasks.precision import compute_dtype
 from hieramp_lit.tasks.tokenizer_of import warn_of_another_tokenizer
-from hieramp_lit.var import Sampling, Tokenizer, load_var
+from hieramp_lit.var import Sampling, Tokenizer, known_classes, load_var
 
 
 class AmplifiedGeneration(Generation):
@@ -45,7 +45,8 @@ class AmplifiedGeneration(Generation):
 
     Raises:
         FileNotFoundError: If a weight file does not exist.
-        ValueError: If weights, tokenizer and amplification do not fit each other, or a value is impossible.
+        ValueError: If weights, tokenizer and amplification do not fit each other, or a value is impossible. When the
+            set is begun, if its class rows were tuned as other classes.
     """
 
     memory_knobs: ClassVar[tuple[str, ...]] = ("model.decode_batch_size", *Generation.memory_knobs)
@@ -73,6 +74,7 @@ class AmplifiedGeneration(Generation):
             amplification=amplification,
             weights={"var": weights_sha256(resolve(checkpoint, key="model.checkpoint")), "vqvae": tokenizer.sha256()},
             decode_batch_size=decode_batch_size,
+            classes=known_classes(checkpoint, key="model.checkpoint", num_classes=var.num_classes),
         )
         warn_of_another_tokenizer(checkpoint, tokenizer.sha256())
         super().__init__(generator, output, save_size, image_format, save_saliency)

@@ -14,8 +14,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
-from hieramp_lit.checkpoints import check_network, resolve, weights_sha256
-from hieramp_lit.classes import ClassList
+from hieramp_lit.checkpoints import STARTED_FROM, TOKENIZER, check_network, resolve, weights_sha256
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.tokens.token_data import TokenDataModule
@@ -26,13 +25,11 @@ from hieramp_lit.seeds import stream
 from hieramp_lit.tasks.frozen_tokenizer import FrozenTokenizer
 from hieramp_lit.tasks.global_batch import accumulate_to, lin0_schedule, peak_learning_rate
 from hieramp_lit.tasks.precision import refuse_half_weights
-from hieramp_lit.tasks.tokenizer_of import TOKENIZER, warn_of_another_tokenizer
+from hieramp_lit.tasks.tokenizer_of import warn_of_another_tokenizer
+from hieramp_lit.tasks.tuned_classes import check_rows
 from hieramp_lit.transfer import sent
-from hieramp_lit.var import LabelRows, Tokenizer, VARArchitecture, check_pair, load_into
+from hieramp_lit.var import KnownClasses, LabelRows, Tokenizer, VARArchitecture, check_pair, known_classes, load_into
 from hieramp_lit.var.sharding import shard
-
-STARTED_FROM = "started_from_sha256"
-"""Where checkpoints and exports say which weights the training started from; absent where it was from scratch."""
 
 
 class ClassTokenTuning(LightningModule):
@@ -63,7 +60,8 @@ class ClassTokenTuning(LightningModule):
             null starts from scratch.
         label_rows: Rows of the label embedding: `keep` takes over those of `checkpoint`, and those of classes beyond
             them start from their mean; `new` starts every class from the mean, for classes that the checkpoint does not
-            know. "Unconditional" is taken over and stays the last row; a class head is treated alike.
+            know. "Unconditional" is taken over and stays the last row; a class head is treated alike. A fit refuses to
+            put a class on a kept row of another one, as far as the file tells its classes, see `known_classes`.
         trainable: `all`, or `class_tokens` to train class tokens and class head alone.
         cls_weight: Weight of the class tokens' loss, 0 or more.
         label_dropout: Share of training images whose label is replaced by "unconditional", 0 to below 1.
@@ -161,9 +159,12 @@ class ClassTokenTuning(LightningModule):
         self.weight_decay = weight_decay
         self.lr_scheduler = lr_scheduler
         self.checkpointing = checkpointing
+        self.known_classes = KnownClasses()
         made_with = {TOKENIZER: self.tokenizer.sha256}
         if checkpoint is not None:
             made_with[STARTED_FROM] = weights_sha256(resolve(checkpoint, key="model.checkpoint"))
+            if label_rows == "keep":
+                self.known_classes = known_classes(checkpoint, key="model.checkpoint")
         self.made_with = made_with
         self.export = ExportWeights(export, part="var", metadata=made_with) if export is not None else None
         self.seed = seed
@@ -182,12 +183,13 @@ class ClassTokenTuning(LightningModule):
         """Refuse what cannot be run, and load the encoder unless tokens come from a cache.
 
         Raises:
-            ValueError: For weights in half precision, a cache that another tokenizer made, or a global batch that
-                batches and devices do not divide.
+            ValueError: For weights in half precision, classes that their rows cannot take, a cache that another
+                tokenizer made, or a global batch that batches and devices do not divide.
         """
         refuse_half_weights(self.trainer)
         self._fed_by = self._data()
         self._world_size = self.trainer.world_size
+        self.made_with.update(check_rows(self._fed_by, self.known_classes, self.var.num_classes))
         if stage == "fit" and self.global_batch is not None:
             accumulate_to(self.trainer, self.global_batch)
         if isinstance(self._fed_by, TokenDataModule):
@@ -231,20 +233,6 @@ class ClassTokenTuning(LightningModule):
             plugin.clip_grad_by_value(optimizer, gradient_clip_val)
         else:
             plugin.clip_grad_by_norm(optimizer, gradient_clip_val)
-
-    def on_fit_start(self) -> None:
-        """Refuse a class list beyond the label embedding.
-
-        Raises:
-            ValueError: If a class row is too high; the row past the last would silently mean "unconditional".
-        """
-        classes = getattr(self._data(), "classes", None)
-        if isinstance(classes, ClassList) and max(classes.rows) >= self.var.num_classes:
-            raise ValueError(
-                f"The data has class rows up to {max(classes.rows)}, model.var.num_classes={self.var.num_classes} "
-                f"allows 0 to {self.var.num_classes - 1}. Raise it (model.label_rows says how new rows start), check "
-                "`data.classes`, or count the rows anew by `data.class_rows: own`."
-            )
 
     def losses(self, batch: ImageBatch | TokenBatch) -> dict[str, Tensor]:
         """Losses of a training batch: tokens and transformer input, then `transformer_losses`."""
@@ -306,7 +294,7 @@ class ClassTokenTuning(LightningModule):
         self.log_dict(self.val_metrics.pop("val"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the place in the random streams, which tokenizer it was, and which weights it started from."""
+        """Keep the place in the random streams, tokenizer and classes, and which weights it started from."""
         checkpoint["images_seen"] = self.images_seen
         checkpoint.update(self.made_with)
 

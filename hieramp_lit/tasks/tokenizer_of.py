@@ -4,10 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from hieramp_lit.checkpoints import read_record, resolve
-
-TOKENIZER = "tokenizer_sha256"
-"""Where checkpoints of tuning, and the metadata of what it exports, say which tokenizer made the tokens."""
+from hieramp_lit.checkpoints import TOKENIZER, read_record, resolve
 
 
 def recorded_tokenizer(path: Path) -> str | None:

@@ -4,6 +4,7 @@ from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
 from hieramp_lit.var.attention import Emphasis, Hook, KeyValueCache
 from hieramp_lit.var.exact import exact_convolutions
 from hieramp_lit.var.half import var_in, vqvae_in
+from hieramp_lit.var.known_classes import KnownClasses, class_record, known_classes, recorded_classes
 from hieramp_lit.var.label_rows import LabelRows
 from hieramp_lit.var.sampling import Sampling, draw, filtered_weights, guide
 from hieramp_lit.var.scales import STAGES, Scales, Stage
@@ -19,6 +20,7 @@ __all__ = [
     "Emphasis",
     "Hook",
     "KeyValueCache",
+    "KnownClasses",
     "LabelRows",
     "Sampling",
     "Scales",
@@ -29,14 +31,17 @@ __all__ = [
     "VQVAEArchitecture",
     "VQVAEOutput",
     "check_pair",
+    "class_record",
     "draw",
     "exact_convolutions",
     "filtered_weights",
     "guide",
+    "known_classes",
     "load_into",
     "load_var",
     "load_vqvae",
     "read_var_tensors",
+    "recorded_classes",
     "var_in",
     "vqvae_in",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hieramp_lit.checkpoints import load_strictly, read_tensors, resolve, weights_sha256
 from hieramp_lit.var.architecture import VARArchitecture, VQVAEArchitecture
-from hieramp_lit.var.label_rows import EMBEDDING, LabelRows, with_label_rows
+from hieramp_lit.var.label_rows import EMBEDDING, HEAD, LabelRows, with_label_rows
 from hieramp_lit.var.quantizer import MultiScaleQuantizer
 from hieramp_lit.var.scales import Scales
 from hieramp_lit.var.transformer import VAR
@@ -98,7 +98,7 @@ def load_into(var: VAR, checkpoint: str, *, key: str = "checkpoint", label_rows:
 
     Returns:
         What the file does not give: names that kept their initialization, and rows that are the mean of the file's,
-        e.g. ``class_emb.weight[1000:1010]``.
+        e.g. ``class_head.weight[1000:1010]`` where it has a class head, and last ``class_emb.weight[1000:1010]``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -120,7 +120,8 @@ def load_into(var: VAR, checkpoint: str, *, key: str = "checkpoint", label_rows:
     hint = _what_to_set(of_file, VARArchitecture.of(var.state_dict()), key)
     load_strictly(var, {**tensors, **kept}, source=checkpoint, key=key, hint=hint)
     first = of_file.num_classes if label_rows == "keep" else 0
-    return new + ([f"{EMBEDDING}[{first}:{var.num_classes}]"] if first < var.num_classes else [])
+    resized = [*(name for name in tensors if name.startswith(HEAD)), EMBEDDING] if first < var.num_classes else []
+    return new + [f"{name}[{first}:{var.num_classes}]" for name in resized]
 
 
 def load_vqvae(checkpoint: str, scales: Scales, *, key: str = "tokenizer.checkpoint") -> VQVAE:

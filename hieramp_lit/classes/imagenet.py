@@ -8,7 +8,7 @@ from pathlib import Path
 
 IMAGENET = "imagenet"
 SUBSETS = ("imagenet100", "imagenette", "imagewoof")
-"""``lists/NAME.txt``: WordNet ids in the order in which the papers' students learn them."""
+"""``lists/NAME.txt``: WordNet ids in the order in which the papers' students learn them; each file names its source."""
 CLASSES = 1000
 MOST_NAMED = 8
 

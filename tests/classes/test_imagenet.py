@@ -78,3 +78,12 @@ def test_an_unknown_list_is_answered_with_those_that_ship() -> None:
         *imagenet.SUBSETS,
         *CIFAR,
     }
+
+
+def test_the_lists_that_papers_disagree_about_name_their_source() -> None:
+    folder = Path(imagenet.__file__).parent / "lists"
+    for name, source in (("imagenet100", "CMC"), ("imagewoof", "class_woof.txt")):
+        text = (folder / f"{name}.txt").read_text()
+        assert text.startswith("#")
+        assert source in text
+        assert not any("#" in member for member in imagenet.read_list(name))

@@ -136,6 +136,11 @@ def test_an_ambiguous_name_is_refused() -> None:
         subset_of(IMAGENET, ["crane"])
 
 
+def test_yamls_truth_values_are_no_class_rows() -> None:
+    with pytest.raises(ValueError, match=r"data\.class_subset: \[True\]: expected text or whole numbers"):
+        subset_of(IMAGENET, [True])
+
+
 def test_data_module_hands_out_what_remains() -> None:
     data = GenerationPlan("digits", images_per_class=2, shard_size=6, batch_size=4, seed=7)
     assert data.classes == load_classes("digits")

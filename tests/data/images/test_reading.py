@@ -180,7 +180,7 @@ def test_pixels_without_a_known_white_are_refused(tmp_path):
             read_image(tmp_path / name)
 
 
-@pytest.mark.parametrize("kind", ["EPS", "ICO", "TGA", "PCX", "PDF"])
+@pytest.mark.parametrize("kind", ["EPS", "ICO", "TGA", "PCX"])
 def test_kinds_that_do_not_count_are_not_opened_whatever_their_name(tmp_path, monkeypatch, kind):
     """Pillow would start Ghostscript on the first."""
     path, started = tmp_path / "a.jpg", []

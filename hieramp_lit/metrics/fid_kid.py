@@ -26,8 +26,8 @@ class FID(FrechetInceptionDistance):
     ``‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½)`` with covariances over n − 1, in float64.
 
     Comparable with papers: only with Inception's 2048 pooled features, of the original TensorFlow weights and resizing
-    (`inception`), on as many images and against the same reference; HIERAMP's Table 6 is of that kind. The features of
-    another network have another scale: compare ``fid@resnet18`` with ``fid@resnet18`` of the very same weights, as many
+    (`inception`), on as many images and against the same reference. The features of another network have another scale:
+    compare ``fid@resnet18`` with ``fid@resnet18`` of the very same weights, as many
     images and the same reference. FID is biased upwards by small samples: with D images or fewer (ten a class of ten
     classes are 100, a ResNet-18 has 512 features) the covariance lacks rank and the bias exceeds what sets differ by.
     Then read KID and coverage.

@@ -18,7 +18,7 @@ def inception(weights: Path, antialias: bool = False) -> nn.Module:
     Args:
         weights: ``pt_inception-2015-12-05-6726825d.pth`` of github.com/toshas/torch-fidelity, release v0.2.0: the
             TensorFlow weights of 2015 as a state dict.
-        antialias: Resize with antialiasing, torchmetrics' default. The original, and most papers, do not.
+        antialias: Resize with antialiasing, torchmetrics' default. The original does not.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -38,6 +38,13 @@ def test_closed_forms():
     assert min(found.per_class) >= 0
 
 
+def test_rounding_leaves_no_equal_images_below_0():
+    features = normal("equal", 50, 7).repeat_interleave(3, dim=0)
+    per_class = measure(features, torch.arange(50).repeat_interleave(3), 50).per_class
+    assert per_class == pytest.approx([0] * 50, abs=1e-12)
+    assert min(per_class) == 0
+
+
 def test_a_class_of_one_image_has_no_pairs():
     assert measure(torch.eye(3), torch.tensor([0, 0, 1]), 3) == (1.0, (1.0, None, None))
     assert measure(torch.eye(3), torch.tensor([0, 1, 2]), 3) == (None, (None, None, None))

@@ -58,6 +58,16 @@ def test_duplicates_among_the_real_ones_are_at_0():
     assert found.nearest == (3,)  # the lower number of the two equal ones
 
 
+def test_images_are_named_by_their_numbers():
+    metric = NearestRealDistance(1)
+    metric.update(torch.tensor([[0.0], [5.0], [9.0]]), torch.tensor([70, 1000, 8]), real=True)
+    metric.update(torch.tensor([[8.0], [1.0]]), torch.tensor([31, 12]), real=False)
+    found = metric.compute()
+    assert found.number == (12, 31)
+    assert found.nearest == (70, 8)
+    assert found.distance == (1, 1)
+
+
 def test_does_not_depend_on_batches_or_their_order():
     real, distilled = normal("train", 25, 5), normal("made", 14, 5)
     metric = NearestRealDistance(5, real_queries=10)

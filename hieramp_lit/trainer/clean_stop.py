@@ -16,6 +16,7 @@ from hieramp_lit.jobs import RunStoppedError, requeue, signal_name
 from hieramp_lit.trainer.checkpoint_files import checkpoint_folder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_AGAIN = "Nothing was done yet: run the same command again."
 
 
 class CleanStop(Callback):
@@ -24,6 +25,7 @@ class CleanStop(Callback):
     - A fit ends after the optimizer step that runs, on all ranks after the same one, and saves ``last.ckpt`` where its
       `ModelCheckpoint` saves.
     - Generating and encoding end after the batch that runs; complete shards are on disk. So does a test.
+    - What starts with a signal ends before its first step or batch.
     - SIGUSR1 in a SLURM job also puts the job back into the queue.
 
     A second Ctrl-C ends the run at once, and loses what came after the last checkpoint. Lightning's own handlers, which
@@ -39,36 +41,57 @@ class CleanStop(Callback):
         self._asked: tuple[torch.Tensor, Any] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Remember what signals did before."""
-        self._trainer, self._signum = trainer, None
+        """Remember what signals did before; take over the one that Lightning leaves to who has it."""
+        self._trainer, self._signum, self._group = trainer, None, None
         if threading.current_thread() is threading.main_thread():
             self._before = {signum: signal.getsignal(signum) for signum in SIGNALS}
+            signal.signal(signal.SIGUSR1, self._received)
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over; earlier Lightning would take them back."""
-        self._take_over()
+        """Take the signals over; earlier Lightning would take them back.
+
+        Raises:
+            RunStoppedError: If any rank was told to stop.
+            RuntimeError: If the processes cannot reach each other over the network.
+        """
+        self._start(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals over, and open a channel between ranks that no device has to wait for.
 
         Raises:
+            RunStoppedError: If any rank was told to stop.
             RuntimeError: If the processes cannot reach each other over the network.
         """
-        self._take_over()
         self._steps, self._asked = trainer.global_step, None
-        self._group = _channel() if trainer.world_size > 1 and torch.distributed.is_initialized() else None
+        self._start(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over."""
-        self._take_over()
+        """Take the signals over.
+
+        Raises:
+            RunStoppedError: If this process was told to stop; not amid a fit.
+        """
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._take_over()
+        else:
+            self._start(trainer)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over."""
-        self._take_over()
+        """Take the signals over.
+
+        Raises:
+            RunStoppedError: If this process was told to stop.
+        """
+        self._start(trainer)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the signals over."""
-        self._take_over()
+        """Take the signals over.
+
+        Raises:
+            RunStoppedError: If this process was told to stop.
+        """
+        self._start(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -132,21 +155,35 @@ class CleanStop(Callback):
         """Give the signals back."""
         self._give_back()
 
+    def _start(self, trainer: Trainer) -> None:
+        """Take the signals over, and stop for one that came while Lightning had them: it only notes SIGTERM."""
+        self._take_over()
+        told = self._signum or (signal.SIGTERM if trainer.received_sigterm else 0)
+        if trainer.state.fn == TrainerFn.FITTING and trainer.world_size > 1 and torch.distributed.is_initialized():
+            self._group = self._group or _channel()
+            asking = torch.tensor([told])
+            torch.distributed.all_reduce(asking, torch.distributed.ReduceOp.MAX, group=self._group)
+            told = int(asking.item())
+        if told:
+            self._stop(trainer, told, _AGAIN)
+
     def _take_over(self) -> None:
         for signum in self._before:
             signal.signal(signum, self._received)
 
     def _give_back(self) -> None:
-        for signum, handler in self._before.items():
-            signal.signal(signum, handler)
-        self._before = {}
+        if self._trainer is not None:
+            for signum, handler in self._before.items():
+                signal.signal(signum, handler)
         self._trainer = None
 
     def _received(self, signum: int, frame: FrameType | None) -> None:
-        first, self._signum = self._signum is None, self._signum or signum
         trainer = self._trainer
-        if trainer is None:
+        if trainer is None:  # the run is over; after an exception Lightning puts back what it found, and that was this
+            signal.signal(signum, self._before[signum])
+            signal.raise_signal(signum)
             return
+        first, self._signum = self._signum is None, self._signum or signum
         if not first and signum == signal.SIGINT:
             raise RunStoppedError(
                 signum, "Ended at once. What came after the last checkpoint or complete shard is lost."
@@ -185,7 +222,7 @@ class CleanStop(Callback):
     def _stop(self, trainer: Trainer, signum: int, advice: str, checkpoint: str | None = None) -> None:
         if not trainer.is_global_zero:
             raise RunStoppedError(signum, "")
-        step = f" after step {trainer.global_step}" if trainer.training else ""
+        step = f" after step {trainer.global_step}" if trainer.training and advice != _AGAIN else ""
         queued = requeue() if signum == signal.SIGUSR1 else ""
         raise RunStoppedError(signum, f"{signal_name(signum)}: stopped{step}. {advice}", checkpoint, queued)
 

@@ -48,13 +48,51 @@ def handlers():
     return [signal.getsignal(signum) for signum in SIGNALS]
 
 
-def test_handlers_are_given_back(tokenizer):
+@pytest.fixture
+def heard():
+    """SIGUSR1s that reached who listened before a run."""
+    received = []
+    before = signal.signal(signal.SIGUSR1, lambda signum, _: received.append(signum))
+    yield received
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_handlers_are_given_back(tokenizer, heard):
     before = handlers()
     trainer(CleanStop(), max_steps=2).fit(tuning(tokenizer), NoiseDataModule(4))
     assert handlers() == before
     with pytest.raises(RunStoppedError):
         trainer(CleanStop(), Kill("on_train_batch_start", signal.SIGTERM)).fit(tuning(tokenizer), NoiseDataModule(4))
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert heard == [signal.SIGUSR1] * 2
     assert handlers() == before
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    ("verb", "hook"),
+    [("fit", "on_train_start"), ("fit", "on_sanity_check_start"), ("fit", "on_sanity_check_end")]
+    + [("predict", "on_predict_start"), ("validate", "on_validation_start"), ("test", "on_test_start")],
+)
+def test_a_signal_before_the_first_step_or_batch_ends_the_run(tokenizer, tmp_path, signum, verb, hook):
+    steps, told = Steps(), Kill(hook, signum)  # comes before CleanStop, so that Lightning has the signals
+    run = trainer(told, CleanStop(), steps, ModelCheckpoint(tmp_path), max_epochs=1, num_sanity_val_steps=1)
+    task = tuning(tokenizer)
+    task.test_step = task.predict_step = task.validation_step
+    data = NoiseDataModule(4)
+    data.predict_dataloader = data.val_dataloader
+    with pytest.raises(RunStoppedError, match=r"stopped\. Nothing was done yet: run the same command again\.") as stop:
+        getattr(run, verb)(task, data)
+    assert (stop.value.exit_code, steps.count) == (128 + signum, 0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_signal_while_a_fit_is_built_is_not_lost(tokenizer):
+    with pytest.raises(RunStoppedError, match="SIGUSR1: stopped"):
+        trainer(CleanStop(), Kill("on_fit_start", signal.SIGUSR1)).fit(tuning(tokenizer), NoiseDataModule(4))
 
 
 def test_a_signal_amid_an_accumulation_waits_for_its_step(tokenizer, tmp_path):

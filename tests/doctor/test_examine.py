@@ -80,8 +80,9 @@ def test_a_students_set_and_its_judges_are_looked_at_without_each_other():
     given = [*config("configs/student/digits.yaml"), "--data.path=sets/digits_real"]
     report = doctor(*given)
     assert (status(report)["data"], status(report)["set"]) == ("ok", "ok")
-    report = doctor(*given, "--data.validation=CIFARDataModule", "--data.validation.root=nowhere", code=1)
-    assert (status(report)["data"], status(report)["set"]) == ("error", "ok")
+    for judges, key in (("CIFARDataModule", "root"), ("ImageFolderDataModule", "train")):  # one is refused when built
+        report = doctor(*given, f"--data.validation={judges}", f"--data.validation.{key}=nowhere", code=1)
+        assert (status(report)["data"], status(report)["set"]) == ("error", "ok")
     report = doctor(*given, "--data.validation=null", code=1)
     assert "data.validation is null" in found(report, "data")["text"]
     write_tiny_imagenet(Path("tiny"))

@@ -88,12 +88,15 @@ def test_teachers_and_rows_that_cannot_be_are_refused(answers: int, rows: tuple[
         find_order(torch.rand(200, answers), LABELS, 10, rows)
 
 
-def test_one_image_more_decides_against_every_row_that_is_kept():
+@pytest.mark.parametrize("circle", [(1, 2, 0), (2, 0, 1)])
+@pytest.mark.parametrize("start", [0, 1, 2])
+def test_one_image_more_decides_against_every_row_that_is_kept(circle: tuple[int, ...], start: int):
     # as it is: one right answer and three rows kept; in a circle: two right answers and none kept
-    labels = torch.tensor([0, 1, 1])
-    answered = torch.nn.functional.one_hot(torch.tensor([1, 1, 2]), 3).float()
+    following = circle[start]
+    labels = torch.tensor([start, following, following])
+    answered = torch.nn.functional.one_hot(torch.tensor([following, following, circle[following]]), 3).float()
     order = find_order(answered, labels, 3, None)
-    assert order.rows == (1, 2, 0)
+    assert order.rows == circle
     assert (order.top1, order.best_top1) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
 
 

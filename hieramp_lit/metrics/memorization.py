@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hieramp_lit.metrics.neighbours import BLOCK_SIZE, nearest
+from hieramp_lit.metrics.neighbours import BLOCK_SIZE, SquaredDistances
 from hieramp_lit.metrics.rows import RowMetric, check_features
 
 
@@ -113,12 +113,13 @@ class NearestRealDistance(RowMetric):
                 f"{len(distilled_MD)} distilled and {len(real_ND)} real images were given; at least one "
                 "and two are needed."
             )
-        distance_M, place_M = nearest(distilled_MD, real_ND, block_size=self.block_size)
+        measure = SquaredDistances(real_ND, distilled_MD, block_size=self.block_size)
+        distance_M, place_M = measure.nearest(distilled_MD, real_ND)
         queries = min(self.real_queries, len(real_ND))
         own = torch.arange(queries, device=real_ND.device) * len(real_ND) // queries
-        among_real, _ = nearest(real_ND[own], real_ND, own, self.block_size)
-        limits = torch.quantile(among_real.double(), among_real.new_tensor(self.quantiles, dtype=torch.float64))
-        shares = [float((distance_M.double() <= limit).double().mean()) for limit in limits]
+        among_real, _ = measure.nearest(real_ND[own], real_ND, own)
+        limits = torch.quantile(among_real, among_real.new_tensor(self.quantiles))
+        shares = [float((distance_M <= limit).double().mean()) for limit in limits]
         return NearestReal(
             number=tuple(number_M.tolist()),
             nearest=tuple(real_number_N[place_M].tolist()),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hieramp_lit.metrics.neighbours import BLOCK_SIZE, blocks, distances, neighbour_distances
+from hieramp_lit.metrics.neighbours import BLOCK_SIZE, SquaredDistances
 from hieramp_lit.metrics.rows import RowMetric, check_features
 
 
@@ -105,16 +105,19 @@ class PRDC(RowMetric):
         k, dense_k = self.precision_recall_k, self.density_coverage_k
         _check_number("real", len(real_ND), max(k, dense_k))
         _check_number("distilled", len(distilled_MD), k)
-        radii = neighbour_distances(real_ND, max(k, dense_k), self.block_size)
+        measure = SquaredDistances(real_ND, distilled_MD, block_size=self.block_size)
+        inside = torch.lt if self.strict else torch.le
+        # what differs by rounding alone is equal
+        slack = -measure.tolerance if self.strict else measure.tolerance
+        radii = measure.of_neighbours(real_ND, max(k, dense_k)) + slack
         radius_N, dense_radius_N = radii[:, k - 1], radii[:, dense_k - 1]
-        radius_M = neighbour_distances(distilled_MD, k, self.block_size)[:, k - 1]
+        radius_M = measure.of_neighbours(distilled_MD, k)[:, k - 1] + slack
         precise_M = torch.zeros_like(radius_M, dtype=torch.bool)
         recalled_N, covered_N = torch.zeros(2, len(real_ND), dtype=torch.bool, device=real_ND.device)
-        inside = torch.lt if self.strict else torch.le
         memberships = 0
-        for rows in blocks(len(real_ND), self.block_size):
-            for columns in blocks(len(distilled_MD), self.block_size):
-                block = distances(real_ND[rows], distilled_MD[columns])
+        for rows in measure.blocks(len(real_ND)):
+            for columns in measure.blocks(len(distilled_MD)):
+                block = measure(real_ND[rows], distilled_MD[columns])
                 precise_M[columns] |= inside(block, radius_N[rows, None]).any(dim=0)
                 recalled_N[rows] |= inside(block, radius_M[columns]).any(dim=1)
                 dense = inside(block, dense_radius_N[rows, None])

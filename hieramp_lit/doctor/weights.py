@@ -25,7 +25,6 @@ from hieramp_lit.var import (
     load_into,
     load_var,
 )
-from hieramp_lit.var.weights import CLASS_TOKEN_NAMES
 
 MOST_NAMED = 6
 
@@ -78,8 +77,8 @@ def load_networks(setup: Setup) -> Networks:
 
 
 def _named(fresh: Sequence[str]) -> str:
-    """What a file does not give: all class tokens as one, and label rows."""
-    rows = [name for name in fresh if not name.startswith(CLASS_TOKEN_NAMES)]
+    """What a file does not give: all class tokens as one, and rows of label embedding and class head."""
+    rows = [name for name in fresh if name.endswith("]")]
     return ", ".join((["class tokens and their classifier"] if len(rows) < len(fresh) else []) + rows)
 
 

@@ -103,7 +103,8 @@ class TinyInputs:
                 new_model["checkpoint"] = str(self.var(_classes_of_weights(model, data["init_args"])))
         if "var" in model:
             new_model["var"] = {"num_classes": model["var"]["num_classes"]}
-            if config.stem in ("folder", "folder_cached"):  # as the READMEs say for classes that are not ImageNet's
+            own_images = config.stem == "folder" or data["class_path"] == "TokenDataModule"
+            if own_images and model["var"]["num_classes"] == 1000:  # as the READMEs say for classes of one's own
                 new_model |= {"label_rows": "new", "var": {"num_classes": 10}}
         if model.get("teacher"):
             new_model["teacher"] = self.teacher(len(ShardSet.open(new_data["path"]).classes))

@@ -68,7 +68,8 @@ def _options(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default: cuda where there is one)")
     parser.add_argument(
         "--images", type=int, metavar="N",
-        help=f"images to try networks on (default: {FEW_IMAGES}; a teacher: {IMAGES_OF_TEACHER})",
+        help=f"images to try networks on (default: {FEW_IMAGES}; a teacher: {IMAGES_OF_TEACHER}, equally many of "
+        "each class)",
     )  # fmt: skip
     parser.add_argument(
         "--folder", type=Path, metavar="FOLDER",

@@ -1,13 +1,12 @@
 """`hieramp verify`: prove a set whole, name every fault, and make again exactly what is missing or damaged."""
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands.child import run_child
 from hieramp_lit.commands.progress import ShardProgress
 from hieramp_lit.data.tokens.cache import FORMAT, TokenCache
 from hieramp_lit.files import read_json
@@ -79,6 +78,7 @@ def verify(folder: Path, *, contents: bool = True, mend: bool = False, generatio
 
     Raises:
         ShardError: If faults remain.
+        RunStoppedError: If a signal ended the command that makes shards again.
         TokenCacheError: If a token cache is damaged.
         OSError: If a repair cannot write to the folder.
     """
@@ -129,7 +129,7 @@ def _make(folder: Path, done: Repair, generation: Sequence[str], console: Consol
         raise ShardError(f"{folder} was imported, no --config makes it: run its `{command}` again.")
     arguments = ["predict", *generation, f"--model.output={folder}"]
     console.print(f"$ hieramp {' '.join(arguments)}", markup=False)
-    code = subprocess.run([sys.executable, "-m", "hieramp_lit", *arguments], check=False).returncode
+    code = run_child(arguments)
     if code != 0:
         raise ShardError(f"{folder}: `hieramp predict` ended with exit code {code}; run this command again to go on.")
 

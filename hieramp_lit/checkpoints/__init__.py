@@ -10,10 +10,11 @@ from hieramp_lit.checkpoints.containers import (
     save,
     weights_sha256,
 )
-from hieramp_lit.checkpoints.record import CLASS_LIST, STARTED_FROM, TOKENIZER, read_record
+from hieramp_lit.checkpoints.record import CLASS_LIST, CODES, STARTED_FROM, TOKENIZER, read_record
 
 __all__ = [
     "CLASS_LIST",
+    "CODES",
     "STARTED_FROM",
     "TOKENIZER",
     "check_network",

@@ -12,6 +12,8 @@ from hieramp_lit.checkpoints.damage import DAMAGE, told
 
 TOKENIZER = "tokenizer_sha256"
 """SHA-256 of the tokenizer's file that made the tokens."""
+CODES = "tokenizer_codes_sha256"
+"""What that tokenizer's tokens mean, see `MultiScaleQuantizer.fingerprint`; the same in every file format."""
 STARTED_FROM = "started_from_sha256"
 """SHA-256 of the weights that the training started from; absent where it was from scratch."""
 CLASS_LIST = "class_list"

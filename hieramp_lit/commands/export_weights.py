@@ -7,13 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from torch import Tensor
 
-from hieramp_lit.checkpoints import CLASS_LIST, STARTED_FROM, TOKENIZER, read_record, read_tensors, resolve, save
+from hieramp_lit.checkpoints import CLASS_LIST, CODES, STARTED_FROM, TOKENIZER, read_record, read_tensors, resolve, save
 from hieramp_lit.classes import load_classes
 from hieramp_lit.var import VARArchitecture, VQVAEArchitecture, class_record, read_var_tensors
 from hieramp_lit.var.weights import published_tensors
 
 PARTS = ("var", "tokenizer")
-KEPT = (TOKENIZER, STARTED_FROM, CLASS_LIST)
+KEPT = (TOKENIZER, CODES, STARTED_FROM, CLASS_LIST)
 """What is taken over of the text beside a VAR's weights."""
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hieramp_lit.checkpoints import is_sharded, read_tensors, resolve, weights_sha256
+from hieramp_lit.checkpoints import CODES, is_sharded, read_record, read_tensors, resolve, weights_sha256
 from hieramp_lit.data import DigitsDataModule
 from hieramp_lit.data.images.digits import IMAGE_SIZE
-from hieramp_lit.doctor.findings import REFUSALS, Finding, refused, size
+from hieramp_lit.doctor.findings import REFUSALS, Finding, Status, refused, size
 from hieramp_lit.doctor.setup import Setup, arguments_of
 from hieramp_lit.students.teacher import PREFIXES, Teacher
-from hieramp_lit.tasks.tokenizer_of import recorded_tokenizer
 from hieramp_lit.var import (
     VAR,
     VQVAE,
@@ -72,7 +71,7 @@ def load_networks(setup: Setup) -> Networks:
             networks.findings.append(refused("tokenizer and VAR", error))
             networks.var = None
         else:
-            networks.findings += _recorded_pair(model["checkpoint"], model["tokenizer"]["checkpoint"])
+            networks.findings += _recorded_pair(model.get("checkpoint"), networks.vqvae, setup.task)
     return networks
 
 
@@ -82,17 +81,16 @@ def _named(fresh: Sequence[str]) -> str:
     return ", ".join((["class tokens and their classifier"] if len(rows) < len(fresh) else []) + rows)
 
 
-def _recorded_pair(checkpoint: str, tokenizer: str) -> list[Finding]:
-    """Compare the tokenizer with the one that the VAR's file names; published files name none."""
-    recorded = recorded_tokenizer(resolve(checkpoint, key="model.checkpoint"))
-    given = Tokenizer(tokenizer).sha256()
+def _recorded_pair(checkpoint: str | None, tokenizer: VQVAE, task: str) -> list[Finding]:
+    """Compare the tokenizer's codes with those that the VAR's file names; published files name none."""
+    recorded = None if checkpoint is None else read_record(resolve(checkpoint, key="model.checkpoint")).get(CODES)
     if recorded is None:
         return []
-    if recorded == given:
-        return [Finding("trained with", "ok", "the VAR was trained with this very tokenizer file")]
-    text = f"the VAR was trained with the tokenizer of SHA-256 {recorded[:12]}…, the one given has {given[:12]}…"
-    remedy = "give that tokenizer, unless both files hold the same weights"
-    return [Finding("trained with", "warning", text, remedy, {"recorded": recorded, "given": given})]
+    if recorded == tokenizer.quantize.fingerprint():
+        return [Finding("trained with", "ok", "the VAR was trained with this very tokenizer")]
+    text = "the VAR was trained with another tokenizer, whose tokens mean something else"
+    status: Status = "warning" if task == "ClassTokenTuning" else "error"  # a tuning may learn the new ones
+    return [Finding("trained with", status, text, "give that tokenizer", {"recorded": recorded})]
 
 
 def made_of(kind: type[Any], values: Mapping[str, Any]) -> Any:

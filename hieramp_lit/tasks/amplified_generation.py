@@ -15,7 +15,7 @@ from hieramp_lit.generate.var import VARGenerator
 from hieramp_lit.shards.format import ImageFormat
 from hieramp_lit.tasks.generation import Generation
 from hieramp_lit.tasks.precision import compute_dtype
-from hieramp_lit.tasks.tokenizer_of import warn_of_another_tokenizer
+from hieramp_lit.tasks.tokenizer_of import refuse_another_tokenizer
 from hieramp_lit.var import Sampling, Tokenizer, known_classes, load_var
 
 
@@ -67,8 +67,10 @@ class AmplifiedGeneration(Generation):
     ) -> None:
         check_compile(compile, key="model.compile")
         var = load_var(checkpoint, num_heads=num_heads, key="model.checkpoint")
+        vqvae = tokenizer.load(var.scales)
+        refuse_another_tokenizer(checkpoint, tokenizer.sha256(), vqvae.quantize)
         generator = VARGenerator(
-            vqvae=tokenizer.load(var.scales),
+            vqvae=vqvae,
             var=var,
             sampling=sampling,
             amplification=amplification,
@@ -76,7 +78,6 @@ class AmplifiedGeneration(Generation):
             decode_batch_size=decode_batch_size,
             classes=known_classes(checkpoint, key="model.checkpoint", num_classes=var.num_classes),
         )
-        warn_of_another_tokenizer(checkpoint, tokenizer.sha256())
         super().__init__(generator, output, save_size, image_format, save_saliency)
         self._var_generator = generator
         self._compile: Compile = compile

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from hieramp_lit.callbacks.export_weights import ExportWeights
-from hieramp_lit.checkpoints import STARTED_FROM, TOKENIZER, check_network, resolve, weights_sha256
+from hieramp_lit.checkpoints import CODES, STARTED_FROM, TOKENIZER, check_network, resolve, weights_sha256
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.tokens.token_data import TokenDataModule
@@ -150,7 +150,7 @@ class ClassTokenTuning(LightningModule):
         self.tokenizer = FrozenTokenizer(tokenizer, self.var.scales)
         check_pair(self.tokenizer.quantizer, self.var)
         if checkpoint is not None:
-            warn_of_another_tokenizer(checkpoint, self.tokenizer.sha256)
+            warn_of_another_tokenizer(checkpoint, self.tokenizer.sha256, self.tokenizer.quantizer)
         self.cls_weight = cls_weight
         self.label_dropout = label_dropout
         self.base_learning_rate = base_learning_rate
@@ -160,7 +160,7 @@ class ClassTokenTuning(LightningModule):
         self.lr_scheduler = lr_scheduler
         self.checkpointing = checkpointing
         self.known_classes = KnownClasses()
-        made_with = {TOKENIZER: self.tokenizer.sha256}
+        made_with = {TOKENIZER: self.tokenizer.sha256, CODES: self.tokenizer.quantizer.fingerprint()}
         if checkpoint is not None:
             made_with[STARTED_FROM] = weights_sha256(resolve(checkpoint, key="model.checkpoint"))
             if label_rows == "keep":

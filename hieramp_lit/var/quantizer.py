@@ -4,6 +4,7 @@ Legend: ``B`` batch · ``K`` scales · ``L`` tokens of all scales · ``l`` token
 ``c`` latent channels · ``h w`` latent side.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -93,6 +94,14 @@ class MultiScaleQuantizer(nn.Module):
         self.embedding = nn.Embedding(vocab_size, z_channels)
         # Small and uniform: from torch's standard normal, coarse scales of small tokenizers end with one code in use.
         nn.init.uniform_(self.embedding.weight, -1 / vocab_size, 1 / vocab_size)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of codebook and φ convolutions in float32: what tokens mean, in whatever file it lies."""
+        digest = hashlib.sha256()
+        for name, parameter in sorted(self.named_parameters()):
+            digest.update(f"{name} {tuple(parameter.shape)} ".encode())
+            digest.update(parameter.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def nearest(self, z_Nc: Tensor) -> Tensor:
         """Index of the nearest codebook row in L2, int64, shape ``(N,)``, for vectors of shape ``(N, c)``."""

@@ -4,7 +4,7 @@ import pytest
 
 from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.cli import main
-from hieramp_lit.files import sha256
+from hieramp_lit.var import Scales, Tokenizer
 from tests.doctor.reports import PERMUTED, config, doctor, status, tiny, write_permuted_teacher
 
 
@@ -38,10 +38,12 @@ def test_missing_weights_are_an_error_and_the_other_checks_still_run(tiny_tokeni
 
 
 def test_the_tokenizer_that_a_var_was_trained_with_is_compared(tiny_tokenizer, tiny_var, tmp_path):
-    for recorded, expected in ((sha256(tiny_tokenizer), "ok"), ("0" * 64, "warning")):
-        save(tmp_path / "var.safetensors", read_tensors(tiny_var), {"tokenizer_sha256": recorded})
+    codes = Tokenizer(str(tiny_tokenizer)).load_quantizer(Scales((1, 2, 3, 4))).fingerprint()
+    for recorded, expected, code in ((codes, "ok", 0), ("0" * 64, "error", 1)):
+        save(tmp_path / "var.safetensors", read_tensors(tiny_var), {"tokenizer_codes_sha256": recorded})
         weights = ["--model.checkpoint", str(tmp_path / "var.safetensors"), "--model.output", "sets/one"]
-        assert status(doctor(*tiny("generate", tiny_tokenizer, *weights)))["trained with"] == expected
+        report = doctor(*tiny("generate", tiny_tokenizer, *weights), code=code)
+        assert status(report)["trained with"] == expected
 
 
 def test_weights_of_other_sizes_are_explained(tiny_tokenizer, tiny_var):

@@ -348,7 +348,7 @@ def test_checkpoints_and_exports_say_what_they_started_from(tmp_path):
         exported = file.metadata()
     for said in (exported, torch.load(tmp_path / "tuned.ckpt", weights_only=True)):
         assert recorded.items() <= said.items()
-    assert set(tuning(tokenizer).made_with) == {"tokenizer_sha256"}
+    assert set(tuning(tokenizer).made_with) == {"tokenizer_sha256", "tokenizer_codes_sha256"}
 
 
 def test_new_classes_of_a_tuned_model_learn_in_the_rows_behind_the_old_ones(tmp_path):

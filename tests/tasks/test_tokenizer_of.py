@@ -1,13 +1,14 @@
-"""A VAR's file says which tokenizer it was trained with, and another one is warned about by name."""
+"""A VAR's file says which tokenizer it was trained with, and another one is refused or named."""
 
 import warnings
 
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hieramp_lit.checkpoints import save
+from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.tasks import AmplifiedGeneration
 from hieramp_lit.tasks.tokenizer_of import recorded_tokenizer
+from hieramp_lit.var import Tokenizer
 from tests.tasks.tuning import NoiseDataModule, trainer, tuning, write_tokenizer
 
 
@@ -27,17 +28,26 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["export.safetensors", "task.ckpt"])
-def test_another_tokenizer_is_warned_about_by_both_names(files, name):
+def test_another_tokenizer_is_refused_by_a_generation_and_named_to_a_tuning(files, name):
     folder, first, second = files
     path = str(folder / name)
     assert recorded_tokenizer(folder / name) == first.sha256()
-    for make in (
-        lambda t: tuning(t, checkpoint=path),
-        lambda t: AmplifiedGeneration(path, t, "set", amplification=None),
-    ):
-        make(first)  # warnings are errors here
-        with pytest.warns(UserWarning, match=rf"model\.checkpoint=.*{first.sha256()}.*{second.sha256()}"):
-            make(second)
+    both = rf"model\.checkpoint=.*{first.sha256()}.*{second.sha256()}"
+    tuning(first, checkpoint=path)  # warnings are errors here
+    AmplifiedGeneration(path, first, "set", amplification=None)
+    with pytest.warns(UserWarning, match=both):
+        tuning(second, checkpoint=path)
+    with pytest.raises(ValueError, match=both):
+        AmplifiedGeneration(path, second, "set", amplification=None)
+
+
+def test_the_same_tokenizer_in_a_file_of_another_format_is_the_same(files):
+    folder, first, _ = files
+    save(folder / "first.pth", read_tensors(folder / "first.safetensors"))
+    again = Tokenizer(str(folder / "first.pth"))
+    assert again.sha256() != first.sha256()
+    tuning(again, checkpoint=str(folder / "export.safetensors"))
+    AmplifiedGeneration(str(folder / "export.safetensors"), again, "set", amplification=None)
 
 
 def test_files_that_do_not_say_are_taken_as_they_are(files):

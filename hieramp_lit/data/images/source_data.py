@@ -171,7 +171,7 @@ class SourceDataModule(ImageDataModule):
             )
         unjudged = self.names_of(set(labels) - {labels[place] for place in out})
         if unjudged:
-            rank_zero_warn(
+            rank_zero_info(
                 f"data.val_fraction={self._val_fraction} holds out no image of {len(unjudged)} of the "
                 f"{len(self.classes)} classes: {unjudged[:MOST_NAMED]}. What is measured says nothing of them. Raise "
                 "it, add images, or give `data.val`."

@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.files import read_bounded
 from hieramp_lit.shards.decode import decode_image
 from hieramp_lit.shards.errors import ShardError
+from hieramp_lit.shards.format import CLASSES
 from hieramp_lit.shards.tar_file import MOST_MEMBER_BYTES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -44,20 +46,29 @@ def match_folders(root: Path, classes: ClassList) -> tuple[ClassList, list[Path]
     Args:
         root: Folder of class folders.
         classes: What the folders may be. Where they are named by id or name, some of the classes will do; by cls, all
-            must be there.
+            must be there, and be those of the folder's own ``classes.json`` where it has one.
 
     Returns:
         The classes that are there, counted anew from cls 0 with their class rows kept; and their folders.
 
     Raises:
-        ShardError: If a folder is no class, or a class has two folders, or one is missing.
+        ShardError: If a folder is no class, or has the name of several, or a class has two folders, or one is missing,
+            or numbers count in another list than the folder's own.
+        ValueError: If the folder's own list is damaged.
     """
     found: dict[int, Path] = {}
     names = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    named = {entry.name: entry for entry in classes.entries} | {e.wnid: e for e in classes.entries if e.wnid}
+    by_name: dict[str, list[ClassEntry]] = {}
+    for one in classes.entries:
+        by_name.setdefault(one.name, []).append(one)
+    by_wnid = {one.wnid: one for one in classes.entries if one.wnid}
     by_number = False
     for path in names:
-        entry = named.get(path.name)
+        meant = by_name.get(path.name, [])
+        if len(meant) > 1:
+            ids = " or ".join(one.wnid or f"{one.cls:05d}" for one in meant)
+            raise ShardError(f"{path}: {len(meant)} classes have this name. Name the folder {ids}, the one that it is.")
+        entry = by_wnid.get(path.name, meant[0] if meant else None)
         if entry is None and path.name.isascii() and path.name.isdigit() and int(path.name) < len(classes):
             entry, by_number = classes.entries[int(path.name)], True
         if entry is None or entry.cls in found:
@@ -67,6 +78,8 @@ def match_folders(root: Path, classes: ClassList) -> tuple[ClassList, list[Path]
                 f"(00000 … {len(classes) - 1:05d}): give --classes the right list, or move the folder away."
             )
         found[entry.cls] = path
+    if by_number:
+        _check_own_list(root, classes)
     missing = [entry.name for entry in classes.entries if entry.cls not in found]
     if not found or (by_number and missing):
         raise ShardError(
@@ -148,6 +161,27 @@ def square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]
+
+
+def _check_own_list(root: Path, classes: ClassList) -> None:
+    """Refuse a list whose numbers count other classes than those of the folder's own ``classes.json``."""
+    if not (root / CLASSES).is_file():
+        return
+    own = ClassList.read(root / CLASSES)
+    for theirs, given in zip_longest(own.entries, classes.entries):
+        same = theirs is not None and given is not None and _means(theirs, given)
+        if not same:
+            told = ["no class" if one is None else f"{one.name!r} ({one.wnid or 'no id'})" for one in (theirs, given)]
+            raise ShardError(
+                f"{root} names its folders by number, and its {CLASSES} counts other classes than --classes: "
+                f"{(theirs or given).cls:05d} is {told[0]} there, {told[1]} in --classes. Leave --classes out; if "
+                f"{CLASSES} is wrong, remove it."
+            )
+
+
+def _means(one: ClassEntry, other: ClassEntry) -> bool:
+    """Whether two entries are the same class: by WordNet id where both have one, else by name."""
+    return one.wnid == other.wnid if one.wnid and other.wnid else one.name == other.name
 
 
 def _files(folder: Path) -> list[Path]:

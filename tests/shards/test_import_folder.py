@@ -112,6 +112,41 @@ def test_folders_by_number_need_the_whole_list(root: Path, tmp_path: Path, class
         import_folder(root, tmp_path / "other", classes)
 
 
+def test_numbers_count_in_the_list_that_lies_beside_them(root: Path, tmp_path: Path, classes: ClassList) -> None:
+    for cls, name in enumerate(NAMES):
+        (root / name).rename(root / f"{cls:05d}")
+    classes.write(root / "classes.json")
+    ids = ("n02123045", "n02106662", "n01440764")
+    for other in (ClassList.of_names(ids), ClassList.of_names((*NAMES, "fox"))):
+        with pytest.raises(ShardError, match=r"by number, and its classes\.json counts other classes than --classes"):
+            import_folder(root, tmp_path / "set", other)
+    assert not (tmp_path / "set").exists()
+    assert import_folder(root, tmp_path / "set", classes).shard_set.classes == classes
+    ClassList.of_names(ids).write(root / "classes.json")
+    renamed = ClassList(tuple(e._replace(name=e.name.upper()) for e in ClassList.of_names(ids).entries))
+    assert import_folder(root, tmp_path / "renamed", renamed).shard_set.classes == renamed  # the ids are the same
+
+
+def test_folders_by_name_may_be_of_another_list_than_the_one_beside_them(root: Path, tmp_path: Path) -> None:
+    ClassList.of_names(NAMES).write(root / "classes.json")
+    made = import_folder(root, tmp_path / "set", ClassList.of_names(("ant", *NAMES)))
+    assert made.shard_set.classes.rows == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("name", "ids"), [("crane", "n02012849 or n03126707"), ("maillot", "n03710637 or n03710721")])
+def test_a_name_of_two_classes_is_refused(root: Path, tmp_path: Path, name: str, ids: str) -> None:
+    imagenet, one = load_classes("imagenet"), {entry.name: entry for entry in load_classes("imagenet").entries}
+    (root / "cat").rename(root / name)
+    for old in NAMES[1:]:
+        shutil.rmtree(root / old)
+    with pytest.raises(ShardError, match=rf"{name}: 2 classes have this name. Name the folder {ids}, the one"):
+        import_folder(root, tmp_path / "set", imagenet)
+    (root / name).rename(root / ids[:9])
+    made = import_folder(root, tmp_path / "set", imagenet).shard_set
+    assert [entry.wnid for entry in made.classes.entries] == [ids[:9]]
+    assert made.classes.rows != [one[name].row], "the first of the two"
+
+
 def test_folders_that_are_no_class_are_refused(root: Path, tmp_path: Path, classes: ClassList) -> None:
     (root / "fox").mkdir()
     with pytest.raises(ShardError, match=r"fox is none of the classes.*--classes"):

@@ -14,6 +14,9 @@ from urllib.parse import urlparse
 import lightning
 import lightning.pytorch
 from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningCLI
@@ -82,9 +85,7 @@ class HierampCLI(LightningCLI):
                 raise ValueError(
                     "--ckpt_path last looks into the folder of a RunLogger; there is none in trainer.logger."
                 )
-            found = loggers[0].last_checkpoint()
-            rank_zero_info(f"Going on from {found}." if found else "There is no run to go on from: starting anew.")
-            kwargs["ckpt_path"] = None if found is None else str(found)
+            kwargs["ckpt_path"] = _last(loggers[0])
         self.trainer.fit(model, **kwargs)
 
     def before_instantiate_classes(self) -> None:
@@ -95,6 +96,30 @@ class HierampCLI(LightningCLI):
             if named and "WANDB_MODE" not in os.environ and not _has_wandb_key():
                 _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
                 os.environ["WANDB_MODE"] = "offline"
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Leave it to `CleanStop` to put a SLURM job back into the queue: Lightning goes on with the run meanwhile.
+
+        Raises:
+            ValueError: If Lightning would begin with a checkpoint that it once left in the working folder.
+        """
+        if SLURMEnvironment.detect() and not TorchElasticEnvironment.detect():
+            trainer = self._get(self.config_init, "trainer")
+            given = trainer.plugins or []
+            plugins = list(given) if isinstance(given, list) else [given]
+            if not any(isinstance(plugin, ClusterEnvironment) for plugin in plugins):
+                kwargs["plugins"] = [*plugins, SLURMEnvironment(auto_requeue=False)]
+            self._refuse_checkpoints_of_lightning(trainer.default_root_dir)
+        return super().instantiate_trainer(**kwargs)
+
+    def _refuse_checkpoints_of_lightning(self, root: str | Path | None) -> None:
+        """In a SLURM job Lightning restores ``hpc_ckpt_N.ckpt`` unasked, with any command that is given no other."""
+        left = sorted(Path.cwd().joinpath(root or "").glob("hpc_ckpt_*.ckpt"))
+        if left and self._get(self.config_init, "ckpt_path") in {None, "last"}:
+            raise ValueError(
+                f"{left[-1]}: in a SLURM job Lightning would silently begin with this checkpoint, which it saved "
+                "in the middle of a step. Move it away or delete it, or name what to resume from with --ckpt_path FILE."
+            )
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer, on a CPU with memory to keep; what a constructor raises arrives as it was.
@@ -250,6 +275,20 @@ def without_misleading_noise() -> Iterator[None]:
             yield
     finally:
         log.removeFilter(is_no_advertisement)
+
+
+def _last(logger: RunLogger) -> str | None:
+    """What ``--ckpt_path last`` stands for; says so."""
+    found = logger.last_checkpoint()
+    if found is None:
+        others = logger.last_checkpoint(of_any_job=True)
+        hint = f" Runs of other jobs are left alone; the newest goes on with --ckpt_path {others}" if others else ""
+        rank_zero_info(f"There is no run to go on from: starting anew.{hint}")
+        return None
+    if found.is_file():  # or the folder of a sharded network
+        check_resumable(found)
+    rank_zero_info(f"Going on from {found}.")
+    return str(found)
 
 
 def _has_wandb_key() -> bool:

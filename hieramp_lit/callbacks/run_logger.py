@@ -37,18 +37,23 @@ class RunLogger(CSVLogger):
             self._folder = self._claim()
         return self._folder
 
-    def last_checkpoint(self) -> Path | None:
+    def last_checkpoint(self, *, of_any_job: bool = False) -> Path | None:
         """``checkpoints/last.ckpt`` of the newest run of this experiment that has one; None without.
 
         In a SLURM job only runs of this job count: put back into the queue, it goes on with its own, and finds none
         when it starts for the first time.
+
+        Args:
+            of_any_job: Whether runs of other jobs, and of none, count too.
         """
-        job = job_id()
+        job = None if of_any_job else job_id()
         runs = [(_number(path), path) for path in Path(self.root_dir).glob("version_*") if _number(path) >= 0]
         for _, run in sorted(runs, reverse=True):
-            checkpoint = run / "checkpoints" / LAST
-            if checkpoint.exists() and (job is None or _job_of(run) == job):
-                return checkpoint
+            if job is not None and _job_of(run) != job:
+                continue
+            for name in (LAST, replaced(LAST)):
+                if (run / "checkpoints" / name).exists():
+                    return run / "checkpoints" / name
         return None
 
     def _claim(self) -> int:
@@ -56,6 +61,11 @@ class RunLogger(CSVLogger):
         while not _take(Path(self.root_dir, f"version_{number}")):
             number += 1
         return number
+
+
+def replaced(name: str) -> str:
+    """Under which name a checkpoint that is a folder lies while a newer one takes its place."""
+    return f".{name}.old"
 
 
 def _take(folder: Path) -> bool:

@@ -169,14 +169,22 @@ def check_resumable(path: Path) -> None:
         path: An existing file.
 
     Raises:
-        ValueError: If it is not a checkpoint that a Lightning fit wrote; says where weights go instead.
+        ValueError: If it is not a checkpoint that a Lightning fit wrote; names the others of its folder, and says
+            where weights go instead.
+        FileNotFoundError: If it is gone.
+        PermissionError: If it may not be read.
     """
     try:
         content = None if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True, mmap=True)
-    except DAMAGE as error:
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, *DAMAGE) as error:  # an OSError where the memory map finds fewer bytes than it is to hold
+        others = [other for other in path.parent.glob("*.ckpt") if other != path]
+        names = [other.name for other in sorted(others, key=lambda other: other.stat().st_mtime, reverse=True)]
+        beside = f" Beside it, newest first: {', '.join(names)}." if names else ""
         raise ValueError(
             f"--ckpt_path {path}: cannot be read as a checkpoint ({told(error)}). It is damaged, cut short, or none of "
-            f"a fit of ours; {_RESUMES}"
+            f"a fit of ours.{beside} {_RESUMES}"
         ) from error
     if not isinstance(content, Mapping) or "pytorch-lightning_version" not in content:
         raise ValueError(f"--ckpt_path {path}: these are weights alone; {_RESUMES}")

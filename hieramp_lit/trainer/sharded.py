@@ -6,6 +6,8 @@ from typing import Any
 
 from lightning.pytorch.strategies import ModelParallelStrategy
 
+from hieramp_lit.callbacks.run_logger import replaced
+
 
 class ShardedStrategy(ModelParallelStrategy):
     """Shards the network of a task over all devices of all nodes; the task says how in its `configure_model`.
@@ -46,7 +48,7 @@ class ShardedStrategy(ModelParallelStrategy):
             OSError: If the disk is full; an old checkpoint of this name is then as it was.
         """
         path = Path(self.broadcast(str(filepath)))
-        aside, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
+        aside, old = path.with_name(f".{path.name}.tmp"), path.with_name(replaced(path.name))
         if self.is_global_zero:
             shutil.rmtree(aside, ignore_errors=True)
         self.barrier()

@@ -5,6 +5,7 @@ import signal
 import pytest
 import torch
 
+from hieramp_lit.callbacks.run_logger import replaced
 from hieramp_lit.checkpoints import read_tensors
 from hieramp_lit.tasks.tokenizer_of import recorded_tokenizer
 from hieramp_lit.trainer import WholeCheckpointIO
@@ -81,8 +82,11 @@ def test_the_command_stops_and_goes_on(commands, whole, tmp_path):
     stop = accident(tmp_path, "SignalAt", signum=int(signal.SIGTERM), step=4)
     run = hieramp_on(tmp_path, *fit, *stop, *overlay, count=2)
     assert run.join() == [128 + signal.SIGTERM, 0], run.said()
+    (last,) = tmp_path.rglob("last.ckpt")
+    last.rename(last.with_name(replaced("last.ckpt")))  # as a kill leaves it that comes while a newer one replaces it
     again = hieramp_on(tmp_path, *fit, *overlay, "--ckpt_path", "last", count=2)
     assert again.join() == [0, 0], again.said()
+    assert f"Going on from {replaced('last.ckpt')}" in again.said().replace(f"{last.parent.relative_to(tmp_path)}/", "")
     ours, theirs = (read_tensors(folder / "weights.safetensors") for folder in (tmp_path, whole))
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4, msg=name)

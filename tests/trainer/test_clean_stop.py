@@ -73,8 +73,14 @@ def test_handlers_are_given_back(tokenizer, heard):
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize(
     ("verb", "hook"),
-    [("fit", "on_train_start"), ("fit", "on_sanity_check_start"), ("fit", "on_sanity_check_end")]
-    + [("predict", "on_predict_start"), ("validate", "on_validation_start"), ("test", "on_test_start")],
+    [
+        ("fit", "on_train_start"),
+        ("fit", "on_sanity_check_start"),
+        ("fit", "on_sanity_check_end"),
+        ("predict", "on_predict_start"),
+        ("validate", "on_validation_start"),
+        ("test", "on_test_start"),
+    ],
 )
 def test_a_signal_before_the_first_step_or_batch_ends_the_run(tokenizer, tmp_path, signum, verb, hook):
     steps, told = Steps(), Kill(hook, signum)  # comes before CleanStop, so that Lightning has the signals

@@ -1,11 +1,13 @@
 """A disk that fails: file operations below a folder raise an error of the operating system.
 
 The interpreter asks an audit hook before it opens, renames or removes anything; the hook's exception takes the
-operation's place. A hook cannot be removed, so there is one, which does nothing while no disk fails.
+operation's place. A hook cannot be removed, so there is one, which does nothing while no disk fails. It is not asked
+before bytes are written: `full_within_a_file` has the system refuse those.
 """
 
 import errno
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,3 +71,14 @@ def failing_disk(folder: Path, code: int, first: int = 0) -> Iterator[FailingDis
         yield disk
     finally:
         _failing.remove(disk)
+
+
+@contextmanager
+def full_within_a_file(most_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size: a part of it is written, then the system answers EFBIG."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -2,7 +2,6 @@
 
 import errno
 import re
-import resource
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -14,7 +13,7 @@ from hieramp_lit.shards.folder import read_sidecar
 from hieramp_lit.shards.reader import file_fault
 from tests.callbacks.test_token_writer import images, tokenizer  # noqa: F401 (fixtures)
 from tests.data.tokens.token_caches import image_data, make_cache
-from tests.failing_disk import failing_disk
+from tests.failing_disk import failing_disk, full_within_a_file
 from tests.shards.making import NoiseGenerator, contents, make_set
 
 EXPLANATION = {
@@ -92,17 +91,36 @@ def test_a_write_that_fails_in_the_middle_of_a_file(tmp_path: Path) -> None:
     make_set(tmp_path / "whole")
     largest = max(path.stat().st_size for path in (tmp_path / "whole").glob("*.tar"))
     smallest = min(path.stat().st_size for path in (tmp_path / "whole").glob("*.tar"))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, ((smallest + largest) // 2, hard))
-    try:
-        with pytest.raises(OSError, match=r"File too large.*make room, or choose another model\.output"):
-            make_set(tmp_path / "set")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with (
+        full_within_a_file((smallest + largest) // 2),
+        pytest.raises(OSError, match=r"File too large.*make room, or choose another model\.output"),
+    ):
+        make_set(tmp_path / "set")
     assert complete(tmp_path / "set") == []
     assert not list((tmp_path / "set").glob(".*.tmp"))
     make_set(tmp_path / "set")
     assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+
+
+def test_a_cache_file_that_fails_in_the_middle(
+    tmp_path: Path,
+    tokenizer: Any,  # noqa: F811
+    images: Path,  # noqa: F811
+) -> None:
+    def make(folder: Path) -> None:
+        make_cache(folder, tokenizer, image_data(images), views=1, shard_size=22)
+
+    make(tmp_path / "whole")
+    size = (tmp_path / "whole" / "train-view00-000000.tokens.npy").stat().st_size
+    with (
+        full_within_a_file(size - 100),
+        pytest.raises(OSError, match=r"File too large.*\d+ bytes are needed: make room, or choose another") as error,
+    ):
+        make(tmp_path / "cache")
+    assert error.value.errno == errno.EFBIG
+    assert not list((tmp_path / "cache").glob(".*.tmp"))
+    make(tmp_path / "cache")
+    assert contents(tmp_path / "cache") == contents(tmp_path / "whole")
 
 
 def test_the_error_says_how_much_room_the_rest_takes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The folder of a token cache while it is being made: whose it is, which shards are complete, and writing them."""
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from hieramp_lit.data.tokens.cache import (
     tokens_name,
 )
 from hieramp_lit.data.tokens.layout import TokenLayout, TokenShard
-from hieramp_lit.files import TEMPORARY_SUFFIX, atomic_write, read_json, sha256, write_json
+from hieramp_lit.files import TEMPORARY_SUFFIX, read_json, sha256, write_bytes, write_json
 from hieramp_lit.shards.format import CLAIM, CLASSES, MANIFEST
 from hieramp_lit.shards.identity import differences, identity_hash
 from hieramp_lit.shards.manifest import package_versions
@@ -151,8 +152,9 @@ def write_shard(
     names = tokens_name(shard.name), labels_name(shard.name)
     arrays: tuple[NDArray[Any], ...] = (tokens.astype(TOKEN_TYPE), labels.astype(LABEL_TYPE))
     for name, array in zip(names, arrays, strict=True):
-        with atomic_write(folder / name) as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
+        content = io.BytesIO()  # numpy's own writing to a full disk raises an error without a number
+        np.save(content, array, allow_pickle=False)
+        write_bytes(folder / name, content.getvalue())
     sizes = [(folder / name).stat().st_size for name in names]
     sums = [sha256(folder / name) for name in names]
     record = TokenShardRecord(shard.name, len(labels), sizes[0], sums[0], sizes[1], sums[1], identity_hash(identity))

@@ -121,7 +121,7 @@ def _make(folder: Path, done: Repair, generation: Sequence[str], console: Consol
     command = SetIndex.read(folder).command
     if not generation:
         raise ShardError(
-            f"{folder}: what was damaged is removed, {len(done.shards)} shard(s) and the index have to be made again. "
+            f"{folder}: {_left(done)} "
             f"Run the set's `{command}` again, it makes these alone"
             + ("." if command == "hieramp predict" else ", from the folder that the set was imported from.")
         )
@@ -132,6 +132,14 @@ def _make(folder: Path, done: Repair, generation: Sequence[str], console: Consol
     code = run_child(arguments)
     if code != 0:
         raise ShardError(f"{folder}: `hieramp predict` ended with exit code {code}; run this command again to go on.")
+
+
+def _left(done: Repair) -> str:
+    """What was done, and what is left to make; a sentence."""
+    removed = "what was damaged is removed" if done.removed else "nothing had to be removed"
+    if done.shards:
+        return f"{removed}, {len(done.shards)} shard(s) and the index have to be made again."
+    return f"{removed}, no shard that is there has to be made again; what the set lacks, at least its index, has to be."
 
 
 def _tell(done: Repair, console: Console) -> None:

@@ -32,10 +32,17 @@ def export_folder(
         progress: Called with the number of shards that are written, and of all.
 
     Raises:
-        ShardError: If `out` holds something, another export writes it, a class has no WordNet id to be named by, or the
-            set is damaged.
+        ShardError: If `out` holds something, lies in the set's folder or is the working directory, another export
+            writes it, a class has no WordNet id to be named by, or the set is damaged.
         OSError: If the disk is full or cannot be written; `out` is then as it was.
     """
+    named, out = out, out.resolve()
+    if out == Path.cwd():
+        raise ShardError(
+            f"--out={str(named)!r} is the working directory, which would be replaced. Give another folder."
+        )
+    if shard_set.path.resolve() in (out, *out.parents):
+        raise ShardError(f"--out={str(out)!r} lies in the folder of the set that is exported. Give another one.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ShardError(f"--out={str(out)!r} exists and is not an empty folder. Give another one, or empty it.")
     folders = class_names(shard_set.classes, layout)

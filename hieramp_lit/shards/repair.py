@@ -56,7 +56,8 @@ def repair(folder: Path, faults: Sequence[Fault]) -> Repair:
 
 def _repair(folder: Path, faults: Sequence[Fault], index: SetIndex) -> Repair:
     remake = sorted({fault.shard for fault in faults if fault.kind == "shard" and fault.shard is not None})
-    _check_ownership(index, {shard_name(shard) for shard in remake})
+    if remake or any((folder / fault.file).exists() for fault in faults):  # else nothing can be removed
+        _check_ownership(index, {shard_name(shard) for shard in remake})
     rewritten, removed = list[str](), list[str]()
     for shard in remake:  # the sidecar first: without it the shard does not count
         removed += _remove(folder, (sidecar_name(shard), shard_name(shard)))

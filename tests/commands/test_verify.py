@@ -41,6 +41,16 @@ def test_repair_without_a_configuration_says_what_is_left_to_do(copy: Path) -> N
     assert not (copy / TAR).exists()
 
 
+def test_repair_of_an_unfinished_set_says_that_nothing_is_damaged(copy: Path, tmp_path: Path) -> None:  # noqa: F811
+    (copy / "manifest.json").unlink()
+    (tmp_path / "empty").mkdir()
+    for folder in (copy, tmp_path / "empty"):
+        with pytest.raises(
+            ShardError, match=r"nothing had to be removed, no shard that is there .* Run the set's `hieramp predict`"
+        ):
+            main(["verify", str(folder), "--repair"])
+
+
 def test_repair_makes_the_very_set_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     options = [REAL, "--data.images_per_class=2", "--data.shard_size=8", "--trainer.logger=false"]
     main(["predict", "--config", *options, f"--model.output={tmp_path / 'set'}"])

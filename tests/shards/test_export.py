@@ -54,6 +54,25 @@ def test_each_image_is_there_byte_for_byte(finished: Path, tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
 
 
+def test_the_working_directory_is_not_replaced(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    for out in (Path(), tmp_path / "out", Path("../out")):
+        with pytest.raises(ShardError, match=r"--out=.* is the working directory"):
+            export_folder(ShardSet.open(finished), out, "index")
+    export_folder(ShardSet.open(finished), Path("new"), "index")
+    assert len(tree(tmp_path)) == 21
+
+
+def test_the_set_s_own_folder_is_no_place_for_it(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(copy)
+    monkeypatch.chdir(copy.parent)
+    for out in (copy / "x", copy / "deep" / "x", Path("copy/x"), copy):
+        with pytest.raises(ShardError, match=r"--out=.* lies in the folder of the set that is exported"):
+            export_folder(ShardSet.open(copy), out, "index")
+    assert contents(copy) == before
+
+
 def test_torchvision_reads_it(finished: Path, tmp_path: Path) -> None:
     from torchvision.datasets import ImageFolder
 

@@ -102,6 +102,20 @@ def test_nothing_is_removed_where_nothing_says_whose_it_is(tmp_path: Path) -> No
     assert contents(tmp_path) == {"train-000000.tar": b"somebody's"}
 
 
+def test_in_an_empty_folder_all_is_left_to_make(tmp_path: Path) -> None:
+    done = repair(tmp_path, list(find_faults(tmp_path)))
+    assert done == ((), (), (), True)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "train-000000.json"])
+def test_a_file_of_the_index_or_a_sidecar_alone_is_not_removed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("somebody's")
+    with pytest.raises(ShardError, match="tells whose set this is"):
+        repair(tmp_path, list(find_faults(tmp_path)))
+    assert contents(tmp_path) == {name: b"somebody's"}
+
+
 def test_nothing_is_removed_for_the_manifest_of_another_set(copy: Path, tmp_path: Path) -> None:
     other = make_set(tmp_path / "other", NoiseGenerator(2.0), save_saliency=True)
     for name in ("manifest.json", "README.md"):

@@ -3,6 +3,7 @@
 #   sbatch configs/slurm/tune.sh configs/token_tuning/folder.yaml [--model.KEY VALUE …]
 # More nodes: sbatch --nodes 2 … . A network that is too large for one GPU: --config configs/overlays/fsdp.yaml.
 # Five minutes before its time is up the job saves last.ckpt and goes back into the queue; there it goes on.
+# A job that is submitted anew starts anew: it goes on with another one's run by --ckpt_path runs/…/last.ckpt at the end.
 #SBATCH --job-name=hieramp-tune
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=8

@@ -98,8 +98,9 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
             write_text(folders[seed] / RESUME, stop.checkpoint)
         own = "" if stop.checkpoint is None else " and this one's checkpoint"
         kept = f"Seeds that are done{own} are kept: run the same command again to go on."
+        queued = stop.queued.replace(f" with --ckpt_path {stop.checkpoint}", "")  # a seed's own; it is found by itself
         raise RunStoppedError(
-            stop.signum, f"{signal_name(stop.signum)}: stopped in seed {seed}. {kept}", stop.checkpoint, stop.queued
+            stop.signum, f"{signal_name(stop.signum)}: stopped in seed {seed}. {kept}", stop.checkpoint, queued
         ) from stop
     return [result for result in done.values() if result is not None]
 

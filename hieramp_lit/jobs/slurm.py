@@ -14,8 +14,11 @@ def job_id() -> str | None:
     return job if _JOB.fullmatch(job) else None
 
 
-def requeue() -> str:
+def requeue(checkpoint: str | None = None) -> str:
     """Ask SLURM to run this job again, by ``scontrol requeue``.
+
+    Args:
+        checkpoint: What a fit has saved; another job has to be told of it.
 
     Returns:
         A sentence that says what came of it; empty outside of SLURM.
@@ -23,10 +26,11 @@ def requeue() -> str:
     job = job_id()
     if job is None:
         return ""
+    again = f"Submit it again with --ckpt_path {checkpoint}." if checkpoint else "Submit it again."
     try:
         asked = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"Job {job} is not requeued: scontrol cannot be run ({error}). Submit it again."
+        return f"Job {job} is not requeued: scontrol cannot be run ({error}). {again}"
     if asked.returncode:
-        return f"Job {job} is not requeued: scontrol says {asked.stderr.strip()!r}. Submit it again."
+        return f"Job {job} is not requeued: scontrol says {asked.stderr.strip()!r}. {again}"
     return f"Job {job} is requeued."

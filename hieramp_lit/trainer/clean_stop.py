@@ -223,7 +223,7 @@ class CleanStop(Callback):
         if not trainer.is_global_zero:
             raise RunStoppedError(signum, "")
         step = f" after step {trainer.global_step}" if trainer.training and advice != _AGAIN else ""
-        queued = requeue() if signum == signal.SIGUSR1 else ""
+        queued = requeue(checkpoint) if signum == signal.SIGUSR1 else ""
         raise RunStoppedError(signum, f"{signal_name(signum)}: stopped{step}. {advice}", checkpoint, queued)
 
 

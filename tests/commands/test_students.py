@@ -58,11 +58,13 @@ def test_a_signal_stops_it_inside_of_a_seed_where_it_goes_on(digits_set, tmp_pat
     command = ["students", *CONFIGURATION, "--trainer.max_epochs", "4", "--data.path", str(digits_set)]
     command += ["--trainer.enable_checkpointing", "true"]
     command += ["--seeds", "0", "1", "--out", "out", "--model.export", "student.safetensors"]
-    stop = accident(tmp_path, "SignalAt", save_every=1, signum=int(signal.SIGTERM), step=2, seed=1)
+    stop = accident(tmp_path, "SignalAt", save_every=1, signum=int(signal.SIGUSR1), step=2, seed=1)
     whole = hieramp_on(tmp_path / "whole", *command)
     assert whole.join() == [0], whole.said()
-    cut = hieramp_on(tmp_path / "cut", *command, *stop)
-    assert cut.join() == [128 + signal.SIGTERM], cut.said()
+    cut = hieramp_on(tmp_path / "cut", *command, *stop, environment={"SLURM_JOB_ID": "7", "PATH": str(tmp_path)})
+    assert cut.join() == [128 + signal.SIGUSR1], cut.said()
+    assert "Job 7 is not requeued: scontrol cannot be run" in cut.said()
+    assert cut.said().rstrip().endswith("Submit it again.")  # a seed's own checkpoint is found by itself
     assert "stopped in seed 1. Seeds that are done and this one's checkpoint are kept" in cut.said()
     before = (tmp_path / "cut/out/seed-0/result.json").read_bytes()
     again = hieramp_on(tmp_path / "cut", *command, *stop)

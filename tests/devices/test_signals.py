@@ -72,6 +72,8 @@ def test_a_job_that_cannot_be_requeued_is_told(commands, tmp_path):
     run = hieramp_on(tmp_path, *commands["fit"], *asked, environment=job)
     assert run.join() == [128 + signal.SIGUSR1], run.said()
     assert "Job 12_3 is not requeued: scontrol cannot be run" in run.said()
+    (last,) = tmp_path.rglob("last.ckpt")
+    assert f"Submit it again with --ckpt_path {last.relative_to(tmp_path)}." in run.said()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGUSR1])

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,11 @@ def test_a_refusal_of_scontrol_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     assert requeue() == "Job 17 is not requeued: scontrol says 'Job is not requeueable'. Submit it again."
+    assert requeue("a/last.ckpt").endswith("'Job is not requeueable'. Submit it again with --ckpt_path a/last.ckpt.")
+
+
+def test_a_tuning_that_is_submitted_anew_can_be_told_what_to_go_on_from(tmp_path: Path) -> None:
+    assert "--ckpt_path" in SCRIPTS["tune"].read_text().partition("#SBATCH")[0]
+    words = started(SCRIPTS["tune"], tmp_path, *ARGUMENTS["tune"], "--ckpt_path", "runs/mine/last.ckpt")
+    given = [value for name, value in pairwise(words) if name == "--ckpt_path"]
+    assert given == ["last", "runs/mine/last.ckpt"]  # the later one counts

@@ -74,8 +74,10 @@ def newest_checkpoint(trainer: Trainer) -> Path | None:
 
 def _not_written(path: Path, error: OSError) -> OSError:
     before = "the one before is untouched" if path.exists() else "there was none of this name before"
+    others = any(path.parent.glob(f"*{ModelCheckpoint.FILE_EXTENSION}"))
+    again = "resume with --ckpt_path from the newest one in this folder" if others else "run the same command again"
     return OSError(
         error.errno,
         f"cannot write the checkpoint {str(path)!r} ({error.strerror or error}); {before}. Make room or get write "
-        "access, and resume with --ckpt_path from the newest one in this folder",
+        f"access, and {again}",
     )

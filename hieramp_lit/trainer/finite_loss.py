@@ -30,10 +30,12 @@ class FiniteLoss(Callback):
 
     def __init__(self) -> None:
         self._losses: deque[_Loss] = deque()
+        self._steps = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget an earlier run."""
         self._losses.clear()
+        self._steps = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -44,9 +46,12 @@ class FiniteLoss(Callback):
             NonFiniteError: If that loss, or one before it, is not finite.
         """
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        # Steps count from 1: amid an accumulation the step that this batch belongs to is still to come.
+        step = trainer.global_step + (trainer.global_step == self._steps)
+        self._steps = trainer.global_step
         if isinstance(loss, Tensor):
             rank = f", rank {trainer.global_rank}" if trainer.world_size > 1 else ""
-            where = f"at step {trainer.global_step} (epoch {trainer.current_epoch}, batch {batch_idx}{rank})"
+            where = f"at step {step} (epoch {trainer.current_epoch}, batch {batch_idx}{rank})"
             self._losses.append(_sent(loss.detach(), where))
         self._refuse(trainer, self._first_bad(trainer, wait=False))
 

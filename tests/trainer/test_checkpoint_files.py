@@ -55,11 +55,15 @@ def test_a_full_disk_says_so_and_leaves_the_old_checkpoint(tmp_path: Path) -> No
     try:
         with pytest.raises(OSError, match=r"last\.ckpt.*the one before is untouched.*--ckpt_path") as full:
             WholeCheckpointIO().save_checkpoint(content(2.0), path)
+        with pytest.raises(OSError, match=r"none of this name before.*from the newest one in this folder"):
+            WholeCheckpointIO().save_checkpoint(content(2.0), tmp_path / "step=2.ckpt")
+        with pytest.raises(OSError, match=r"none of this name before.*and run the same command again'?$"):
+            WholeCheckpointIO().save_checkpoint(content(2.0), tmp_path / "empty" / "last.ckpt")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert full.value.errno == errno.EFBIG
     assert step(path) == 1.0
-    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["last.ckpt"]
 
 
 def test_the_newest_checkpoint_is_found(tmp_path: Path) -> None:

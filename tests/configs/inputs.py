@@ -103,8 +103,7 @@ class TinyInputs:
                 new_model["checkpoint"] = str(self.var(_classes_of_weights(model, data["init_args"])))
         if "var" in model:
             new_model["var"] = {"num_classes": model["var"]["num_classes"]}
-            own_images = config.stem == "folder" or data["class_path"] == "TokenDataModule"
-            if own_images and model["var"]["num_classes"] == 1000:  # as the READMEs say for classes of one's own
+            if config.stem in ("folder", "folder_cached"):  # as the READMEs say for classes of one's own
                 new_model |= {"label_rows": "new", "var": {"num_classes": 10}}
         if model.get("teacher"):
             new_model["teacher"] = self.teacher(len(ShardSet.open(new_data["path"]).classes))
@@ -139,7 +138,7 @@ class TinyInputs:
         if module == "GenerationPlan":
             return {"images_per_class": 1, "class_subset": _ten_of(shipped["classes"], shipped)}
         if module == "TokenDataModule":
-            return {"path": str(self._token_cache())}
+            return {"path": str(self._token_cache("imagenet" if "imagenet" in shipped["path"] else "folder"))}
         if module == "TokenizationPlan":
             return {
                 "images": {"init_args": self._data(shipped["images"]["class_path"], shipped["images"]["init_args"])}
@@ -153,11 +152,11 @@ class TinyInputs:
             }
         return {} if module == "DigitsDataModule" else {"image_size": SIDE, "num_workers": 0}
 
-    def _token_cache(self) -> Path:
-        """Somebody's own images as tokens."""
-        folder = self.shared / "tokens"
+    def _token_cache(self, name: str) -> Path:
+        """ImageNet, or somebody's own images, as tokens."""
+        folder = self.shared / f"tokens_{name}"
         if not folder.exists():
-            config = ROOT / "configs/tokenize/folder.yaml"
+            config = ROOT / f"configs/tokenize/{name}.yaml"
             tiny = ["--data.images.image_size=32", "--data.images.num_workers=0", "--trainer.logger=false"]
             given = [f"--model.tokenizer.checkpoint={self.tokenizer}", f"--model.output={folder}", *tiny]
             main(["tokenize", f"--config={config}", f"--config={ROOT}/tests/tiny/tokenize.yaml", *given])

@@ -66,7 +66,8 @@ def main(args: Sequence[str] | None = None) -> None:
             first_line = str(error).partition("\n")[0]
             sys.stderr.write(
                 f"\nended, because another process of this run ended first: its message, above or below, names the "
-                f"cause.\n(here it showed as {type(error).__name__}: {first_line}; {DEBUG_VARIABLE}=1 shows where)\n"
+                "cause. If it left none, the system may have killed it, most often for want of host memory: see "
+                f"`dmesg`.\n(here it showed as {type(error).__name__}: {first_line}; {DEBUG_VARIABLE}=1 shows where)\n"
             )
         elif _is_for_the_user(error):
             text = "\n".join([str(error), *getattr(error, "__notes__", [])])

@@ -53,6 +53,7 @@ def test_a_rank_that_dies_ends_the_run_soon_and_loses_nothing(commands, whole, t
     assert codes[1] in (1, -9), run.said()
     assert "Traceback" not in run.said()
     assert "ended, because another process of this run ended first" in run.said(0)
+    assert "the system may have killed it, most often for want of host memory: see `dmesg`" in run.said(0)
     assert ("error: " + message in run.said(1)) == (message != "kill")
     again = hieramp_on(tmp_path, *commands[stage], *(["--ckpt_path", "last"] if stage == "fit" else []))
     assert again.join() == [0], again.said()

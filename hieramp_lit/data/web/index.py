@@ -32,6 +32,7 @@ from hieramp_lit.data.web.shards import (
     samples_of,
 )
 from hieramp_lit.files import atomic_write
+from hieramp_lit.shards.write_errors import explained
 
 VERSION = 1
 BAD_INDEX = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -141,6 +142,7 @@ def list_shards(paths: Sequence[Path], fields: Fields, kept: Path | None = None,
 
     Raises:
         ShardError: If a shard is damaged or of another layout.
+        OSError: If `kept` cannot be written.
     """
     about = _about(paths, fields)
     found = _read(kept, about) if kept is not None else None
@@ -192,7 +194,8 @@ def _about(paths: Sequence[Path], fields: Fields) -> bytes:
 
 
 def _write(kept: Path, about: bytes, index: ShardIndex) -> None:
-    with atomic_write(kept) as temporary, temporary.open("wb") as file:
+    told = explained(kept, key="index", kept="Nothing is lost but the time to look through the shards again.")
+    with told, atomic_write(kept) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             about=np.frombuffer(about, dtype=np.uint8),

@@ -11,6 +11,7 @@ from hieramp_lit.data.web.index import list_shards, open_shards
 from hieramp_lit.data.web.labels import LabelMeaning
 from hieramp_lit.data.web.shards import Fields, ShardError, find_shards
 from tests.data.web.web_sets import picture, write_shards, write_tar
+from tests.failing_disk import full_within_a_file
 
 MEANING = LabelMeaning(load_classes("digits"), "row", "cls")
 
@@ -72,6 +73,13 @@ def test_an_index_of_other_shards_is_made_anew(paths, tmp_path, change):
 def test_only_the_first_process_writes_the_index(paths, tmp_path):
     list_shards(paths, Fields(), tmp_path / "index.npz", write=False)
     assert not (tmp_path / "index.npz").exists()
+
+
+def test_a_disk_that_fills_up_within_the_index_says_so(paths, tmp_path):
+    kept = tmp_path / "kept" / "index.npz"
+    with full_within_a_file(300), pytest.raises(OSError, match=r"index=.*File too large.*free: make room"):
+        list_shards(paths, Fields(), kept)
+    assert not list(kept.parent.iterdir())
 
 
 def test_identity_has_no_path_and_follows_shards_and_labels(paths, tmp_path):

@@ -191,7 +191,6 @@ class _CheckedFeatures(nn.Module):
     def train(self, mode: bool = True) -> "_CheckedFeatures":
         return super().train(False)
 
-    @torch.no_grad()
     def forward(self, imgs: Tensor) -> Tensor:
         return check_features(self.network(imgs), self.num_features)
 

@@ -94,6 +94,8 @@ class TestKID:
         metric.update(real[:25], real=True)
         metric.update(distilled, real=False)
         first = metric.compute()
+        assert [len(batch) for batch in metric.real_features] == [25]
+        assert metric.real_features[0].dtype == torch.float32
         metric.update(real[25:], real=True)
         assert metric.compute() == kid(real, distilled, subsets=5, subset_size=10) != first
 
@@ -109,10 +111,13 @@ class TestKID:
 class TestBoth:
     def test_the_feature_network_stays_in_eval_mode_without_gradients(self, metric):
         network = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.BatchNorm1d(3))
+        graph = []
+        network.register_forward_hook(lambda *_: graph.append(torch.is_grad_enabled()))
         measure = metric(network, 3, "tiny")
         nn.ModuleList([measure]).train()
         measure.update(torch.rand(8, 3, 2, 2), real=True)
         assert not network.training
+        assert graph == [False]
         assert not network[2].running_mean.any()
         state = measure.real_features_sum if metric is FID else measure.real_features[0]
         assert not state.requires_grad

@@ -60,6 +60,16 @@ def test_equal_distances_are_equal_wherever_they_stand():
     assert place.tolist() == 2 * list(range(120))
 
 
+@pytest.mark.parametrize("block_size", [5, 1000])
+def test_rounding_does_not_choose_among_equally_near_ones(block_size):
+    # sixteen at distance 1 exactly; measured from a centre that is no round number, they come out a little apart
+    query = (100 * normal("query", 30, 8)).round()
+    other = (query[:, None] + torch.cat([torch.eye(8), -torch.eye(8)])).flatten(0, 1)
+    distance, place = SquaredDistances(other, block_size=block_size).nearest(query, other)
+    assert distance.tolist() == [1] * 30
+    assert place.tolist() == list(range(0, 480, 16))
+
+
 def test_blocks_cover_everything_once():
     measure = SquaredDistances(torch.ones(1, 1), block_size=4)
     assert [list(range(10))[part] for part in measure.blocks(10)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]

@@ -58,6 +58,17 @@ class SignalAt(Callback):
             os.kill(os.getpid(), self.signum)
 
 
+class SignalAtStart(Callback):
+    """Sends the process of one rank a signal while its fit is being built."""
+
+    def __init__(self, signum: int, rank: int = 0) -> None:
+        self.signum, self.rank = signum, rank
+
+    def on_fit_start(self, trainer, *_):
+        if trainer.global_rank == self.rank:
+            os.kill(os.getpid(), self.signum)
+
+
 class RaiseAt(Callback):
     """Fails at a step, on one rank."""
 

@@ -66,6 +66,15 @@ def test_slurm_is_asked_to_run_a_fit_again_which_goes_on_with_its_own_run(comman
     assert same(*(read_tensors(folder / "weights.safetensors") for folder in (tmp_path, whole)))
 
 
+def test_all_ranks_end_before_the_first_step_though_one_was_told_and_the_job_is_requeued(commands, tmp_path, slurm):
+    asked = accident(tmp_path, "SignalAtStart", signum=int(signal.SIGUSR1), rank=1)
+    run = hieramp_on(tmp_path, *commands["fit"], *asked, "--data.batch_size", "2", count=2, environment=slurm)
+    assert run.join() == [128 + signal.SIGUSR1, 0], run.said()
+    assert "Nothing was done yet: run the same command again. Job 1234 is requeued." in run.said(0)
+    assert (tmp_path / "asked").read_text() == "requeue 1234\n"
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 def test_a_job_that_cannot_be_requeued_is_told(commands, tmp_path):
     asked = accident(tmp_path, "SignalAt", signum=int(signal.SIGUSR1), step=1)
     job = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3", "PATH": str(tmp_path)}

@@ -18,7 +18,7 @@ from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shard
 from hieramp_lit.shards.format import MANIFEST, ImageFormat
 from hieramp_lit.shards.identity import identity_hash, provenance, set_identity
 from hieramp_lit.shards.index import finish_set
-from hieramp_lit.shards.lock import FolderLock
+from hieramp_lit.shards.lock import FolderLock, join_folder
 from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.saliency import stack_saliency
 from hieramp_lit.shards.write_errors import KEPT, READ_ONLY, explained
@@ -95,7 +95,8 @@ class ShardWriter(Callback):
         complete = [record.shard for record in self._claim(plan.plan.num_shards)] if trainer.is_global_zero else []
         complete = trainer.strategy.broadcast(complete)  # ranks must agree on what remains
         if not trainer.is_global_zero:
-            self._join(writes=len(complete) < plan.plan.num_shards)
+            with self._explained():
+                self._lock = join_folder(self.folder, writes=len(complete) < plan.plan.num_shards)
         plan.skip(complete)
         if complete:
             rank_zero_info(f"{self.folder}: {len(complete)} of {plan.plan.num_shards} shards are complete, going on.")
@@ -166,15 +167,6 @@ class ShardWriter(Callback):
         self._sizes = [record.bytes for record in records]
         self._num_shards = num_shards
         return records
-
-    def _join(self, writes: bool) -> None:
-        """Hold the folder beside rank 0."""
-        with self._explained():
-            try:
-                self._lock = FolderLock(self.folder, first=False)
-            except OSError as error:
-                if writes or error.errno not in READ_ONLY:
-                    raise
 
     def _write(self, shard: int, samples: Sequence[Encoded], complete: bool) -> None:
         """Append a batch to its shard, and close the shard after its last image; runs in the writing thread."""

@@ -24,7 +24,7 @@ from hieramp_lit.data.tokens.folder import (
     write_shard,
 )
 from hieramp_lit.data.tokens.plan import RemainingTokenShards, TokenizationPlan
-from hieramp_lit.shards.lock import FolderLock
+from hieramp_lit.shards.lock import FolderLock, join_folder
 from hieramp_lit.shards.write_errors import KEPT, READ_ONLY, explained
 
 
@@ -76,7 +76,8 @@ class TokenWriter(Callback):
             complete = [number for number, shard in enumerate(plan.layout.shards) if shard.name in done]
         complete = trainer.strategy.broadcast(complete)  # ranks must agree on what remains
         if not trainer.is_global_zero:
-            self._join(writes=len(complete) < len(plan.layout.shards))
+            with self._explained():
+                self._lock = join_folder(self.folder, writes=len(complete) < len(plan.layout.shards))
         plan.skip(complete)
         if complete:
             rank_zero_info(
@@ -147,15 +148,6 @@ class TokenWriter(Callback):
                     raise
                 return finished
             return claim_folder(self.folder, self._identity, plan.layout)
-
-    def _join(self, writes: bool) -> None:
-        """Hold the folder beside rank 0."""
-        with self._explained():
-            try:
-                self._lock = FolderLock(self.folder, first=False)
-            except OSError as error:
-                if writes or error.errno not in READ_ONLY:
-                    raise
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import LOCK
+from hieramp_lit.shards.write_errors import READ_ONLY
 
 _HELD = {errno.EAGAIN, errno.EACCES}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -104,3 +105,24 @@ class FolderLock:
             f"{f' ({holder}, or what it started)' if holder else ''}. Wait until it ends, or stop all its processes; "
             f"or give another `{self._key}`."
         )
+
+
+def join_folder(folder: Path, *, writes: bool) -> FolderLock | None:
+    """Hold a folder beside rank 0, which holds it already.
+
+    Args:
+        folder: Of a set or token cache.
+        writes: Whether anything is still to be written to it.
+
+    Returns:
+        None on a read-only disk where nothing is to be written.
+
+    Raises:
+        OSError: If the folder cannot be written and must be.
+    """
+    try:
+        return FolderLock(folder, first=False)
+    except OSError as error:
+        if writes or error.errno not in READ_ONLY:
+            raise
+        return None

@@ -119,12 +119,16 @@ class VARGenerator(nn.Module):
         self._decode_features = compiled(self.vqvae.decode_features, compile)
 
     def identity(self) -> dict[str, Any]:
-        """Weights' SHA-256, sampling, the schedule (None when nothing is amplified), blocks of the maps."""
+        """Weights' SHA-256, sampling, the schedule (None when nothing is amplified), blocks of the maps, tokens.
+
+        The last, sides of the token maps and codebook size, follow from the weights; readers of the set have only this.
+        """
         return {
             "weights": self.weights,
             "sampling": asdict(self.sampling),
             "schedule": None if self.schedule.off else self.schedule.to_json(),
             "saliency_blocks": list(self.schedule.blocks),
+            "tokens": {"patch_nums": list(self.var.scales.patch_nums), "vocab_size": self.var.vocab_size},
         }
 
     def check_classes(self, classes: ClassList) -> None:

@@ -271,6 +271,8 @@ def test_identity_holds_what_decides_the_images_and_name_says_whether_amplified(
     assert generator.identity()["weights"] == {"var": "a", "vqvae": "b"}
     assert generator.identity()["schedule"]["beta"] == [0, 5, 5, 5]
     assert generator.identity()["sampling"] == {"cfg": 4.0, "top_k": 900, "top_p": 0.95}
+    sides = {"patch_nums": list(var.scales.patch_nums), "vocab_size": vqvae.vocab_size}
+    assert generator.identity()["tokens"] == sides
     assert (generator.name, VARGenerator(vqvae, var).name) == ("hieramp", "var")
     assert VARGenerator(vqvae, var).identity()["schedule"] is None
 

@@ -10,7 +10,8 @@ from types import FrameType
 
 from hieramp_lit.jobs import RunStoppedError, end_with_parent, requeue
 
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Signals that are passed on to children."""
 
 
 def run_child(arguments: Sequence[str]) -> int:
@@ -34,11 +35,11 @@ def run_child(arguments: Sequence[str]) -> int:
     def forward(signum: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(signum))
         if child is not None:
-            _send(child, signum)
+            send_signal(child, signum)
 
     before = {}
     if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no signals
-        before = {signum: signal.signal(signum, forward) for signum in _FORWARDED}
+        before = {signum: signal.signal(signum, forward) for signum in FORWARDED}
     try:
         child = subprocess.Popen(
             [sys.executable, "-m", "hieramp_lit", *arguments],
@@ -47,7 +48,7 @@ def run_child(arguments: Sequence[str]) -> int:
             process_group=0,
         )
         if received:  # while it was being started
-            _send(child, received[0])
+            send_signal(child, received[0])
         code = child.wait()
     finally:
         for signum, handler in before.items():
@@ -60,7 +61,7 @@ def run_child(arguments: Sequence[str]) -> int:
     return code
 
 
-def _send(child: "subprocess.Popen[bytes]", signum: int) -> None:
+def send_signal(child: "subprocess.Popen[bytes]", signum: int) -> None:
     """Ctrl-C goes to all of the child's processes, as a terminal sends it; others it tells its processes itself."""
     if signum == signal.SIGINT and child.poll() is None:
         os.killpg(child.pid, signum)

@@ -31,7 +31,6 @@ KINDS = {
 }
 """What is compared: title in the table, configuration that makes the set."""
 
-_LAST_LINES = 40
 _GOES_ON = "The same command goes on from here."
 
 
@@ -60,10 +59,7 @@ def main(args: Sequence[str], prog: str) -> None:
         with _signals_interrupt():
             run_demo(options.out, options.seeds, options.workers, max(1, _cores() // options.workers), console)
     except StageError as error:
-        lines = error.log.read_text(errors="replace").splitlines() if error.log.is_file() else []
-        sys.stderr.write(
-            "\n".join(["", *lines[-_LAST_LINES:], "", f"error: {error}", f"Whole output: {error.log}", ""])
-        )
+        sys.stderr.write("\n".join(["", *error.last_lines(), "", f"error: {error}", f"Whole output: {error.log}", ""]))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write(f"\nInterrupted. {_GOES_ON}\n")

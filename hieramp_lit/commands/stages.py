@@ -9,20 +9,25 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.text import Text
 
+from hieramp_lit.commands.child import FORWARDED, send_signal
+from hieramp_lit.commands.stage_lock import alone
 from hieramp_lit.files import sha256, write_json
-from hieramp_lit.jobs import end_with_parent
+from hieramp_lit.jobs import RunStoppedError, end_with_parent, requeue, signal_name
 
 _INHERITED_ROLE = re.compile(
     "(LOCAL_|NODE_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PL_GLOBAL_SEED|PL_SEED_WORKERS|WANDB_.*"
@@ -31,6 +36,7 @@ _INHERITED_ROLE = re.compile(
 """What would make a child part of another job: ranks, seeds and runs of the calling process."""
 
 _PATIENCE = 5.0  # seconds that a stage has to end by itself
+_LAST_LINES = 40
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,14 @@ class Stage:
     Attributes:
         name: Name in messages; also names its log and its record.
         arguments: What follows `hieramp`.
-        folder: What the stage writes. It is emptied before the stage runs with other arguments than before.
+        folder: What the stage writes. It is emptied before the stage runs with another digest than before.
         needs: Stages whose output it reads; when one of them changes, so does this one.
         outcome: What came out, in a few words, for the line that tells the stage's end.
+        identity: Hash of what decides the output, where that is less than arguments, files and code; it then is the
+            digest.
+        outputs: Files without which it is not done.
+        resume: Called when the stage is about to start and its folder is held: makes the folder ready, and answers with
+            what to add to the arguments so that an earlier attempt goes on.
     """
 
     name: str
@@ -50,6 +61,9 @@ class Stage:
     folder: Path
     needs: tuple["Stage", ...] = ()
     outcome: Callable[[], str] = str
+    identity: str | None = None
+    outputs: tuple[Path, ...] = ()
+    resume: Callable[[], Sequence[str]] = tuple
 
     @property
     def command_line(self) -> str:
@@ -58,6 +72,8 @@ class Stage:
 
     def digest(self) -> str:
         """Hash of everything that decides the output: arguments, configuration files, our code, earlier stages."""
+        if self.identity is not None:
+            return self.identity
         files = [value for flag, value in zip(self.arguments, self.arguments[1:], strict=False) if flag == "--config"]
         parts = [
             _code(),
@@ -69,24 +85,37 @@ class Stage:
 
 
 class StageError(RuntimeError):
-    """A stage ended with an exit code other than zero.
+    """A stage ended with an exit code other than zero, or without what it was to write.
 
     Attributes:
         exit_code: The child's, or 128 + the signal that ended it.
         log: File with its whole output.
     """
 
-    def __init__(self, stage: Stage, exit_code: int, log: Path) -> None:
-        super().__init__(f"{stage.name} failed with exit code {exit_code}: {stage.command_line}")
+    def __init__(self, stage: Stage, exit_code: int, log: Path, missing: Sequence[Path] = ()) -> None:
+        wrote = f" and without {', '.join(map(str, missing))}" if missing else ""
+        super().__init__(f"{stage.name} failed with exit code {exit_code}{wrote}: {stage.command_line}")
         self.exit_code = exit_code
         self.log = log
+
+    def last_lines(self) -> list[str]:
+        """The end of what it said when it ran last."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.is_file() else []
+        starts = [number for number, line in enumerate(lines) if line.startswith(_PROMPT)]
+        return lines[starts[-1] if starts else 0 :][-_LAST_LINES:]
+
+
+_PROMPT = "$ hieramp "
 
 
 class StageRunner:
     """Runs stages, from several threads if wanted; remembers which are done.
 
+    Several runners may share a root, on one machine or several: a stage's folder is held while it is made, and the
+    others wait and find it done.
+
     Args:
-        root: Folder for records (``stages/NAME.json``) and outputs (``logs/NAME.log``).
+        root: Folder for records (``stages/NAME.json``), outputs (``logs/NAME.log``) and locks (``locks/``).
         console: Where command lines and results are shown.
     """
 
@@ -94,39 +123,42 @@ class StageRunner:
         self._root = root
         self._console = console
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: dict[subprocess.Popen[bytes], int] = {}  # each with the number of signals passed on to it
         self._stopped = False
+        self._passes_on = False
+        self._heard: list[int] = []
 
-    def run(self, stage: Stage, threads: int) -> float:
+    def run(self, stage: Stage, threads: int | None = None) -> float:
         """Run a stage, or skip it if it is done with the same arguments, files and earlier stages.
 
         Args:
             stage: The stage.
-            threads: CPU threads for it.
+            threads: CPU threads for it; None leaves it to the environment.
 
         Returns:
             Seconds it took, when it ran; now or at an earlier time.
 
         Raises:
+            RunStoppedError: If a signal ended it, or the wait for another one, under `passing_signals_on`.
             StageError: If it fails.
         """
-        record, digest = self._root / "stages" / f"{_slug(stage.name)}.json", stage.digest()
-        earlier = json.loads(record.read_text()) if record.is_file() else {}
-        if earlier.get("digest") == digest and earlier.get("seconds") is not None and stage.folder.is_dir():
-            self._say("done before: ", "dim", stage.name)
-            return float(earlier["seconds"])
-        if earlier and earlier.get("digest") != digest:
-            # The record proves that the folder is ours; what stands there was made by another configuration.
-            shutil.rmtree(stage.folder, ignore_errors=True)
-        entry = {"digest": digest, "command": stage.command_line, "seconds": None}
-        write_json(record, entry)
-        start = time.monotonic()
-        self._execute(stage, threads)
-        seconds = round(time.monotonic() - start, 1)
-        write_json(record, {**entry, "seconds": seconds})
-        outcome = stage.outcome()
-        self._say("done: ", "green", f"{stage.name}, {seconds:.0f} s" + (f": {outcome}" if outcome else ""))
+        seconds = self.seconds(stage)
+        if seconds is None:
+            place = self._root / "locks" / f"{_slug(os.path.relpath(stage.folder, self._root))}.lock"
+            with alone(place, lambda holder: self._tell_waiting(stage, holder), self._check_stopped) as held:
+                seconds = self.seconds(stage)  # another process may have made it meanwhile
+                if seconds is None:
+                    return self._make(stage, threads, held)
+        self._say("done before: ", "dim", stage.name)
         return seconds
+
+    def seconds(self, stage: Stage) -> float | None:
+        """Seconds that a stage took which is done; None if it is not."""
+        record = self._record(stage)
+        earlier = json.loads(record.read_text()) if record.is_file() else {}
+        done = earlier.get("digest") == stage.digest() and earlier.get("seconds") is not None
+        there = stage.folder.is_dir() and all(path.exists() for path in stage.outputs)
+        return float(earlier["seconds"]) if done and there else None
 
     def stop(self) -> None:
         """End the children that still run; no further one starts."""
@@ -136,36 +168,112 @@ class StageRunner:
         for process in running:
             _end(process)
 
-    def _say(self, label: str, style: str, text: str) -> None:
-        # Text and not markup: command lines hold brackets.
-        self._console.print(Text.assemble((label, style), text), soft_wrap=True)
+    @contextmanager
+    def passing_signals_on(self) -> Iterator[None]:
+        """Send stages the signals that this process hears, and let them end by themselves; no further one starts.
 
-    def _execute(self, stage: Stage, threads: int) -> None:
-        log = self._root / "logs" / f"{_slug(stage.name)}.log"
+        Stages then take a signal as they take it without us: a fit saves a checkpoint, a job is put back into SLURM's
+        queue. For the main thread, which must also be the one that runs the stages.
+        """
+
+        def hear(signum: int, frame: FrameType | None) -> None:
+            self._heard.append(signum)
+            self._pass_on()
+
+        before = {signum: signal.signal(signum, hear) for signum in FORWARDED}
+        self._passes_on = True
+        try:
+            yield
+        finally:
+            self._passes_on = False
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def _make(self, stage: Stage, threads: int | None, held: int) -> float:
+        record, digest = self._record(stage), stage.digest()
+        earlier = json.loads(record.read_text()) if record.is_file() else {}
+        if earlier and earlier.get("digest") != digest:
+            # The record proves that the folder is ours; what stands there was made by another configuration.
+            shutil.rmtree(stage.folder, ignore_errors=True)
+        entry = {"digest": digest, "command": stage.command_line, "seconds": None}
+        write_json(record, entry)
+        start = time.monotonic()
+        self._execute(stage, threads, held)
+        seconds = round(time.monotonic() - start, 1)
+        write_json(record, {**entry, "seconds": seconds})
+        outcome = stage.outcome()
+        self._say("done: ", "green", f"{stage.name}, {seconds:.0f} s" + (f": {outcome}" if outcome else ""))
+        return seconds
+
+    def _execute(self, stage: Stage, threads: int | None, held: int) -> None:
+        log = self.log(stage)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        self._check_stopped()
+        arguments = [*stage.arguments, *stage.resume()]
+        with log.open("ab") as output:
             with self._lock:
                 if self._stopped:
                     raise StageError(stage, 130, log)
-                self._say("", "", f"$ {stage.command_line}")
+                line = shlex.join(["hieramp", *arguments])
+                self._say("", "", f"$ {line}")
+                output.write(f"$ {line}\n".encode())
+                output.flush()
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "hieramp_lit", *stage.arguments],
+                    [sys.executable, "-m", "hieramp_lit", *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=_clean_environment(threads),
                     preexec_fn=end_with_parent,
+                    process_group=0,  # a terminal's Ctrl-C arrives through this process alone
+                    pass_fds=(held,),  # it holds its folder until it ends, also where this process is killed before
                 )
-                self._running.add(process)
+                self._running[process] = 0
             try:
+                self._pass_on()  # what was heard while it was being started
                 code = process.wait()
             finally:
                 # Reached while it still runs if the user interrupts: no stage outlives the command.
                 _end(process)
                 with self._lock:
-                    self._running.discard(process)
-        if code != 0:
-            raise StageError(stage, code if code > 0 else 128 - code, log)
+                    self._running.pop(process, None)
+        exit_code = code if code >= 0 else 128 - code
+        if self._passes_on and exit_code - 128 in FORWARDED:
+            # A stage that took SIGUSR1 has put its job back into the queue itself; one that it killed has not.
+            raise self._stop(exit_code - 128, f"{stage.name} has ended; its output: {log}.", asked=code > 0)
+        missing = [path for path in stage.outputs if not path.exists()]
+        if code != 0 or missing:
+            raise StageError(stage, exit_code, log, missing if code == 0 else ())
+
+    def log(self, stage: Stage) -> Path:
+        """File with a stage's whole output, of all attempts."""
+        return self._root / "logs" / f"{_slug(stage.name)}.log"
+
+    def _record(self, stage: Stage) -> Path:
+        return self._root / "stages" / f"{_slug(stage.name)}.json"
+
+    def _pass_on(self) -> None:
+        for process in list(self._running):
+            while (told := self._running.get(process, len(self._heard))) < len(self._heard):
+                self._running[process] = told + 1
+                send_signal(process, self._heard[told])
+
+    def _check_stopped(self) -> None:
+        if self._heard:
+            raise self._stop(self._heard[0], "no further stage is started.", asked=False)
+
+    def _stop(self, signum: int, what: str, asked: bool) -> RunStoppedError:
+        queued = requeue() if signum == signal.SIGUSR1 and not asked else ""
+        return RunStoppedError(
+            signum, f"{signal_name(signum)}: {what} The same command goes on from here.", None, queued
+        )
+
+    def _tell_waiting(self, stage: Stage, holder: str) -> None:
+        self._say("waiting: ", "yellow", f"{stage.name} is being made by {holder}")
+
+    def _say(self, label: str, style: str, text: str) -> None:
+        # Text and not markup: command lines hold brackets.
+        self._console.print(Text.assemble((label, style), text), soft_wrap=True)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -187,9 +295,10 @@ def _code() -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def _clean_environment(threads: int) -> dict[str, str]:
+def _clean_environment(threads: int | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not _INHERITED_ROLE.fullmatch(name)}
-    return {**kept, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    given = {} if threads is None else {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return kept | given
 
 
 def _slug(name: str) -> str:

@@ -157,9 +157,11 @@ class TestEnding:
     @staticmethod
     def _process(tmp_path: Path) -> int:
         log = tmp_path / "logs" / "wait.log"
-        while not log.is_file() or not log.read_text().endswith("\n"):
+        while (
+            not log.is_file() or not log.read_text().splitlines()[-1:] or not log.read_text().splitlines()[-1].isdigit()
+        ):
             time.sleep(0.01)
-        return int(log.read_text())
+        return int(log.read_text().splitlines()[-1])
 
     def test_stop_ends_what_runs(self, runner: StageRunner, endless: Stage, tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as pool:

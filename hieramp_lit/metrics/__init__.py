@@ -1,6 +1,8 @@
 """Torchmetrics of this project: of a set, beside real images or alone; of students, tokenizers and tuning."""
 
 from hieramp_lit.metrics.accuracy import Accuracies, ClassAccuracy, Evaluation
+from hieramp_lit.metrics.class_prdc import ClassPRDC
+from hieramp_lit.metrics.class_tokens import ClassTokenUsage
 from hieramp_lit.metrics.codebook import CodebookUsage
 from hieramp_lit.metrics.diversity import IntraClassDiversity
 from hieramp_lit.metrics.feature_network import GivenFeatures, PenultimateFeatures
@@ -17,6 +19,8 @@ __all__ = [
     "PRDC",
     "Accuracies",
     "ClassAccuracy",
+    "ClassPRDC",
+    "ClassTokenUsage",
     "CodebookUsage",
     "Evaluation",
     "GivenFeatures",

@@ -20,12 +20,30 @@ class CodebookStatistics(NamedTuple):
         coverage: Share of the codebook that occurs, ``used / V``.
         entropy: ``H = −Σ p log p`` of the codes' frequencies, in nats (HIERAMP, Sec. 5); 0 where nothing was counted.
         perplexity: ``e^H``: codes in use if all were equally frequent, from 1 to V.
+        top_mass: Share of the tokens that have one of the ``⌈V / 100⌉`` most frequent codes, in [0, 1]; 0 where nothing
+            was counted. High where few codes do most of the work.
     """
 
     used: Tensor
     coverage: Tensor
     entropy: Tensor
     perplexity: Tensor
+    top_mass: Tensor
+
+
+def codebook_statistics(histogram_KV: Tensor) -> CodebookStatistics:
+    """Statistics of counted codes.
+
+    Args:
+        histogram_KV: Occurrences of each code at each scale, int64, shape ``(K, V)``.
+    """
+    vocab_size = histogram_KV.shape[1]
+    histogram = histogram_KV.double()
+    p = histogram / histogram.sum(dim=1, keepdim=True).clamp(min=1)
+    entropy = torch.special.entr(p).sum(dim=1)
+    used = (histogram > 0).sum(dim=1).double()
+    top = p.topk(-(-vocab_size // 100), dim=1).values.sum(dim=1)
+    return CodebookStatistics(used, used / vocab_size, entropy, entropy.exp(), top)
 
 
 class CodebookUsage(Metric):
@@ -61,8 +79,4 @@ class CodebookUsage(Metric):
 
     def compute(self) -> CodebookStatistics:
         """Statistics of all that was counted."""
-        histogram = self.histogram.double()
-        p = histogram / histogram.sum(dim=1, keepdim=True).clamp(min=1)
-        entropy = torch.special.entr(p).sum(dim=1)
-        used = (histogram > 0).sum(dim=1).double()
-        return CodebookStatistics(used, used / self.vocab_size, entropy, entropy.exp())
+        return codebook_statistics(self.histogram)

@@ -3,6 +3,7 @@
 Legend: ``B`` batch · ``D`` features of an image · ``M`` distilled images · ``N`` real images.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -67,14 +68,14 @@ class PRDC(RowMetric):
         block_size: int = BLOCK_SIZE,
     ) -> None:
         super().__init__()
-        for name, number in (
-            ("num_features", num_features),
-            ("precision_recall_k", precision_recall_k),
-            ("density_coverage_k", density_coverage_k),
-            ("block_size", block_size),
-        ):
-            if number < 1:
-                raise ValueError(f"{name}={number} must be at least 1.")
+        check_positive(
+            {
+                "num_features": num_features,
+                "precision_recall_k": precision_recall_k,
+                "density_coverage_k": density_coverage_k,
+                "block_size": block_size,
+            }
+        )
         self.num_features = num_features
         self.precision_recall_k = precision_recall_k
         self.density_coverage_k = density_coverage_k
@@ -101,36 +102,77 @@ class PRDC(RowMetric):
         Raises:
             ValueError: If there are too few images for k neighbours.
         """
-        real_ND, distilled_MD = self.rows("real"), self.rows("distilled")
-        k, dense_k = self.precision_recall_k, self.density_coverage_k
-        _check_number("real", len(real_ND), max(k, dense_k))
-        _check_number("distilled", len(distilled_MD), k)
-        measure = SquaredDistances(real_ND, distilled_MD, block_size=self.block_size)
-        inside = torch.lt if self.strict else torch.le
-        # what differs by rounding alone is equal
-        slack = -measure.tolerance if self.strict else measure.tolerance
-        radii = measure.of_neighbours(real_ND, max(k, dense_k)) + slack
-        radius_N, dense_radius_N = radii[:, k - 1], radii[:, dense_k - 1]
-        radius_M = measure.of_neighbours(distilled_MD, k)[:, k - 1] + slack
-        precise_M = torch.zeros_like(radius_M, dtype=torch.bool)
-        recalled_N, covered_N = torch.zeros(2, len(real_ND), dtype=torch.bool, device=real_ND.device)
-        memberships = 0
-        for rows in measure.blocks(len(real_ND)):
-            for columns in measure.blocks(len(distilled_MD)):
-                block = measure(real_ND[rows], distilled_MD[columns])
-                precise_M[columns] |= inside(block, radius_N[rows, None]).any(dim=0)
-                recalled_N[rows] |= inside(block, radius_M[columns]).any(dim=1)
-                dense = inside(block, dense_radius_N[rows, None])
-                covered_N[rows] |= dense.any(dim=1)
-                memberships += int(dense.sum())
-        return PRDCValues(
-            precision=float(precise_M.double().mean()),
-            recall=float(recalled_N.double().mean()),
-            density=memberships / (dense_k * len(distilled_MD)),
-            coverage=float(covered_N.double().mean()),
-            real=len(real_ND),
-            distilled=len(distilled_MD),
+        return prdc(
+            self.rows("real"),
+            self.rows("distilled"),
+            self.precision_recall_k,
+            self.density_coverage_k,
+            self.strict,
+            self.block_size,
         )
+
+
+def prdc(
+    real_ND: Tensor,
+    distilled_MD: Tensor,
+    precision_recall_k: int = 3,
+    density_coverage_k: int = 5,
+    strict: bool = False,
+    block_size: int = BLOCK_SIZE,
+) -> PRDCValues:
+    """Precision, recall, density and coverage of features, see `PRDC`.
+
+    Args:
+        real_ND: Of real images, float32, shape ``(N, D)``.
+        distilled_MD: Of the set's images, float32, shape ``(M, D)``.
+        precision_recall_k: Neighbours for precision and recall.
+        density_coverage_k: Neighbours for density and coverage.
+        strict: Leave the sphere out of its ball.
+        block_size: Rows and columns of a block of distances.
+
+    Raises:
+        ValueError: If there are too few images for k neighbours.
+    """
+    k, dense_k = precision_recall_k, density_coverage_k
+    _check_number("real", len(real_ND), max(k, dense_k))
+    _check_number("distilled", len(distilled_MD), k)
+    measure = SquaredDistances(real_ND, distilled_MD, block_size=block_size)
+    inside = torch.lt if strict else torch.le
+    # what differs by rounding alone is equal
+    slack = -measure.tolerance if strict else measure.tolerance
+    radii = measure.of_neighbours(real_ND, max(k, dense_k)) + slack
+    radius_N, dense_radius_N = radii[:, k - 1], radii[:, dense_k - 1]
+    radius_M = measure.of_neighbours(distilled_MD, k)[:, k - 1] + slack
+    precise_M = torch.zeros_like(radius_M, dtype=torch.bool)
+    recalled_N, covered_N = torch.zeros(2, len(real_ND), dtype=torch.bool, device=real_ND.device)
+    memberships = 0
+    for rows in measure.blocks(len(real_ND)):
+        for columns in measure.blocks(len(distilled_MD)):
+            block = measure(real_ND[rows], distilled_MD[columns])
+            precise_M[columns] |= inside(block, radius_N[rows, None]).any(dim=0)
+            recalled_N[rows] |= inside(block, radius_M[columns]).any(dim=1)
+            dense = inside(block, dense_radius_N[rows, None])
+            covered_N[rows] |= dense.any(dim=1)
+            memberships += int(dense.sum())
+    return PRDCValues(
+        precision=float(precise_M.double().mean()),
+        recall=float(recalled_N.double().mean()),
+        density=memberships / (dense_k * len(distilled_MD)),
+        coverage=float(covered_N.double().mean()),
+        real=len(real_ND),
+        distilled=len(distilled_MD),
+    )
+
+
+def check_positive(numbers: Mapping[str, int]) -> None:
+    """Refuse arguments below 1.
+
+    Raises:
+        ValueError: Naming the first.
+    """
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name}={number} must be at least 1.")
 
 
 def _check_number(kind: str, images: int, k: int) -> None:

@@ -7,17 +7,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hieramp_lit.metrics.accuracy import ClassAccuracy
+from hieramp_lit.metrics.class_prdc import ClassPRDC
+from hieramp_lit.metrics.class_tokens import ClassTokenUsage
+from hieramp_lit.metrics.codebook import CodebookUsage
 from hieramp_lit.metrics.diversity import IntraClassDiversity
 from hieramp_lit.metrics.feature_network import GivenFeatures
 from hieramp_lit.metrics.fid_kid import FID, KID
 from hieramp_lit.metrics.memorization import NearestRealDistance
 from hieramp_lit.metrics.prdc import PRDC
+from hieramp_lit.metrics.scale_mean import ScaleMean
 from hieramp_lit.metrics.teacher_answers import TeacherConfidence
 from hieramp_lit.metrics.vendi import VendiScore
+from hieramp_lit.seeds import stream
+from hieramp_lit.var import Scales
 from tests.metrics.feature_sets import normal
 
-D, CLASSES = 6, 3
+D, CLASSES, CODES = 6, 3, 16
 REAL, DISTILLED = 41, 26
+SCALES = Scales((1, 2, 3))
 
 # which images a rank has, as batches; the second rank has other numbers of batches, or nothing at all
 Share = Callable[[int, int], list[Tensor]]
@@ -39,22 +47,31 @@ def all_on_the_last(rank: int, n: int) -> list[Tensor]:
 
 def measure(rank: int, share: Share) -> dict[str, Any]:
     features = {True: normal("real", REAL, D), False: 0.9 * normal("distilled", DISTILLED, D) + 0.2}
-    label = torch.arange(DISTILLED) % CLASSES
+    label = torch.arange(REAL) % CLASSES
+    tokens = torch.randint(0, CODES, (DISTILLED, SCALES.total), generator=stream("metrics-on-ranks"))
     logits = normal("logits", DISTILLED, CLASSES)
     given = GivenFeatures(D)
     pairs = {"prdc": PRDC(D), "fid": FID(given, D, "given"), "kid": KID(given, D, "given", 4, 10)}
-    near, vendi = NearestRealDistance(D), VendiScore(D, CLASSES)
+    near, vendi, of_class = NearestRealDistance(D), VendiScore(D, CLASSES), ClassPRDC(D, CLASSES)
+    codebook, tokens_of_class = CodebookUsage(SCALES, CODES), ClassTokenUsage(SCALES, CODES, CLASSES)
+    accuracy, scale_mean = ClassAccuracy(CLASSES), ScaleMean(SCALES.lengths)
     diversity, teacher = IntraClassDiversity(D, CLASSES), TeacherConfidence(CLASSES)
     for real, n in ((True, REAL), (False, DISTILLED)):
         for batch in share(rank, n):
             for metric in pairs.values():
                 metric.update(features[real][batch], real=real)
             near.update(features[real][batch], batch, real=real)
+            of_class.update(features[real][batch], label[batch], real=real)
     for batch in share(rank, DISTILLED):
         vendi.update(features[False][batch], label[batch])
         diversity.update(features[False][batch], label[batch])
         teacher.update(logits[batch], label[batch])
-    others = {"near": near, "vendi": vendi, "diversity": diversity, "teacher": teacher}
+        accuracy.update(logits[batch], label[batch])
+        codebook.update(tokens[batch])
+        tokens_of_class.update(tokens[batch], label[batch])
+        scale_mean.update(tokens[batch])
+    others = {"near": near, "vendi": vendi, "diversity": diversity, "teacher": teacher, "of_class": of_class}
+    others |= {"codebook": codebook, "tokens_of_class": tokens_of_class, "accuracy": accuracy, "scale_mean": scale_mean}
     return {name: plain(metric.compute()) for name, metric in (pairs | others).items()}
 
 
@@ -62,7 +79,7 @@ def plain(value: Any) -> list[float | None]:
     """All numbers of a result, one after the other."""
     if isinstance(value, tuple):
         return [number for part in value for number in plain(part)]
-    return [value.item() if isinstance(value, Tensor) else value]
+    return value.flatten().tolist() if isinstance(value, Tensor) else [value]
 
 
 def measure_on_ranks() -> list[dict[str, Any]]:

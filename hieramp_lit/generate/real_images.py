@@ -56,6 +56,10 @@ class StoredImages(RealImages):
         squares = [self._crop(self._source.read(place), SampleKey(0, place)) for place in chosen]
         return torch.stack([torch.from_numpy(np.array(square)) for square in squares])
 
+    def image_name(self, place: int) -> str:
+        """The file, or shard and key."""
+        return self._source.name(place)
+
     def identity(self) -> dict[str, Any]:
         """Name, size of the squares, number of the images and a checksum, see `ImageSource.identity`."""
         images = self._source.identity()
@@ -100,6 +104,10 @@ class FolderImages(StoredImages):
     def name(self) -> str:
         """``folder``."""
         return "folder"
+
+    def image_name(self, place: int) -> str:
+        """The file below the folder."""
+        return self._folder.names[place]
 
     def identity(self) -> dict[str, Any]:
         """Size of the squares, and a checksum over names, sizes and class rows of the files, not over their content."""

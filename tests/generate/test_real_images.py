@@ -54,6 +54,11 @@ def test_folder_identity_has_no_path_and_follows_the_files(folder: Path) -> None
     assert before != FolderImages(str(folder), 8).identity()
 
 
+def test_images_have_names_to_be_found_by(folder: Path) -> None:
+    data = FolderImages(str(folder), 8)
+    assert [data.image_name(place) for place in (0, 5)] == ["cat/0.png", "dog/1.png"]
+
+
 def test_folder_names_a_file_that_cannot_be_read(folder: Path) -> None:
     (folder / "cat" / "2.png").write_bytes(b"no picture")
     with pytest.raises(UnreadableImageError, match=r"2\.png"):

@@ -32,6 +32,10 @@ class RealImages(Protocol):
     def identity(self) -> dict[str, Any]:
         """What decides the images: plain JSON values, without paths."""
 
+    def image_name(self, place: int) -> str:
+        """What people find an image by."""
+        return str(place)
+
 
 class RandomReal(Generator):
     """Gives (class row, index, seed) a training image of that class, chosen at random.

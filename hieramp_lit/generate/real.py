@@ -37,6 +37,25 @@ class RealImages(Protocol):
         return str(place)
 
 
+def refuse_other_classes(plan: ClassList, images: ClassList) -> None:
+    """Refuse a plan whose class rows mean other classes than those of the real images.
+
+    Args:
+        plan: Classes of the plan.
+        images: Classes of the images.
+
+    Raises:
+        ValueError: Naming the rows that differ.
+    """
+    wrong = disagreements(plan, images)
+    if wrong:
+        rows = name_disagreements(wrong, "there", "here")
+        raise ValueError(
+            f"data.classes and the real images disagree: {rows}. Images would get other labels. Give "
+            "model.generator…data.classes the same class list as data.classes."
+        )
+
+
 class RandomReal(Generator):
     """Gives (class row, index, seed) a training image of that class, chosen at random.
 
@@ -70,13 +89,7 @@ class RandomReal(Generator):
         Raises:
             ValueError: Naming the rows that differ.
         """
-        wrong = disagreements(classes, self.data.classes)
-        if wrong:
-            rows = name_disagreements(wrong, "there", "here")
-            raise ValueError(
-                f"data.classes and the real images disagree: {rows}. Images would get other labels. Give "
-                "model.generator…data.classes the same class list as data.classes."
-            )
+        refuse_other_classes(classes, self.data.classes)
 
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
         """Choose one image for each (class row, index) under `seed`.

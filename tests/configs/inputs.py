@@ -107,8 +107,8 @@ class TinyInputs:
                 new_model |= {"label_rows": "new", "var": {"num_classes": 10}}
         if model.get("teacher"):
             new_model["teacher"] = self.teacher(len(ShardSet.open(new_data["path"]).classes))
-        if "image_size" in model.get("generator", {}).get("init_args", {}).get("data", {}).get("init_args", {}):
-            new_model["generator"] = {"init_args": {"data": {"init_args": {"image_size": SIDE}}}}
+        if "generator" in model:
+            new_model["generator"] = {"init_args": self._generator(model["generator"]["init_args"], data["init_args"])}
         if "image_size" in model:
             new_model["image_size"] = SIDE
         inputs = Path("inputs.yaml")
@@ -132,6 +132,20 @@ class TinyInputs:
             torch.manual_seed(0)
             save(path, create_student("convnet3", num_classes, SIDE).state_dict())
         return {"architecture": "convnet3", "checkpoint": str(path), "pretrained": False, "rows": None}
+
+    def _generator(self, shipped: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
+        """New arguments of a generator that takes real images."""
+        new: dict[str, Any] = {}
+        if "image_size" in shipped["data"]["init_args"]:
+            new["data"] = {"init_args": {"image_size": SIDE}}
+        if "teacher" in shipped:  # crops of so few images as there are make no collage
+            new |= {
+                "teacher": self.teacher(len(_rows(plan["classes"], plan))),
+                "image_size": SIDE,
+                "factor": 1,
+                "candidates": 4,
+            }
+        return new
 
     def _data(self, module: str, shipped: dict[str, Any]) -> dict[str, Any]:
         """New arguments of a data module."""

@@ -21,6 +21,7 @@ class ClassTokenStatistics(NamedTuple):
         scales: Of the whole set, per scale.
         stages: Of the whole set, the counts of a stage's scales added up before; in the order of `STAGES`. A fine scale
             has more tokens than a coarse one, so it decides here.
+        codebook: Of the whole set, the counts of all scales added up before, so K is 1.
         class_entropy: Of each class's own tokens at each scale, float64, shape ``(C, K)``; NaN where a class has no
             image.
         class_coverage: Likewise.
@@ -29,6 +30,7 @@ class ClassTokenStatistics(NamedTuple):
 
     scales: CodebookStatistics
     stages: CodebookStatistics
+    codebook: CodebookStatistics
     class_entropy: Tensor
     class_coverage: Tensor
     images: Tensor
@@ -115,6 +117,7 @@ class ClassTokenUsage(Metric):
         return ClassTokenStatistics(
             scales=codebook_statistics(whole_KV),
             stages=codebook_statistics(torch.stack([whole_KV[scales].sum(dim=0) for scales in of_stage])),
+            codebook=codebook_statistics(whole_KV.sum(dim=0, keepdim=True)),
             class_entropy=entropy,
             class_coverage=coverage,
             images=self.images,

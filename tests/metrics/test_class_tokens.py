@@ -60,6 +60,8 @@ def test_by_hand():
     assert found.scales.coverage.tolist() == pytest.approx([0.1, 0.2, 0.1, 0.9])
     assert found.scales.top_mass.tolist() == pytest.approx([1, 0.75, 1, 1 / 9])  # one code of ten
     assert found.class_entropy[:, 1].tolist() == pytest.approx([0, math.log(2)])
+    counts = torch.tensor([6 + 2, 2 + 2, 2, 2 + 2, 2, 8 + 2, 2, 2, 2]).double() / 36  # of codes 0 to 8, at all scales
+    assert found.codebook.entropy.tolist() == pytest.approx([-(counts * counts.log()).sum().item()])
 
 
 def test_a_stage_adds_the_counts_of_its_scales_up():

@@ -9,7 +9,7 @@ from hieramp_lit.data.batches import ImageBatch
 NOT_IN_SET = -1
 
 
-def match_classes(of_set: ClassList, of_images: ClassList) -> Tensor:
+def match_classes(of_set: ClassList, of_images: ClassList, key: str = "data.validation") -> Tensor:
     """For each class of the images, its `cls` in the set.
 
     Classes are the same if their WordNet ids are; where either list has none, if their names are. Their order is free,
@@ -18,6 +18,7 @@ def match_classes(of_set: ClassList, of_images: ClassList) -> Tensor:
     Args:
         of_set: What students learn.
         of_images: What the images' labels count.
+        key: Configuration key or argument of the images, to name in errors.
 
     Returns:
         int64, shape ``(len(of_images),)``; `NOT_IN_SET` for classes that the set does not have.
@@ -35,9 +36,9 @@ def match_classes(of_set: ClassList, of_images: ClassList) -> Tensor:
     unmatched = [entry.name for entry in of_set.entries if entry.cls not in mapping]
     if unmatched:
         raise ValueError(
-            f"data.validation has no images of {len(unmatched)} of the set's {len(of_set)} classes: "
+            f"{key} has no images of {len(unmatched)} of the set's {len(of_set)} classes: "
             f"{', '.join(unmatched[:5])}. It has {', '.join(of_images.names[:5])}, …. Classes are matched by "
-            f"{'WordNet id' if by_wnid else 'name'}: give the validation data of this set, or name its folders alike."
+            f"{'WordNet id' if by_wnid else 'name'}: give the data of this set's classes, or name its folders alike."
         )
     return torch.tensor(mapping)
 

@@ -21,11 +21,13 @@ class ClassTokenStatistics(NamedTuple):
         scales: Of the whole set, per scale.
         stages: Of the whole set, the counts of a stage's scales added up before; in the order of `STAGES`. A fine scale
             has more tokens than a coarse one, so it decides here.
-        codebook: Of the whole set, the counts of all scales added up before, so K is 1.
+        codebook: Of the whole set, the counts of all scales added up before; scalars.
         class_entropy: Of each class's own tokens at each scale, float64, shape ``(C, K)``; NaN where a class has no
             image.
         class_coverage: Likewise.
         images: Images of each class, int64, shape ``(C,)``.
+
+    torchmetrics makes a scalar of whatever has one element, also where K or C is 1.
     """
 
     scales: CodebookStatistics

@@ -28,7 +28,7 @@ LEVELS = {
         "shards",
         "assets",
     },
-    1: {"generate", "data", "metrics", "analysis", "report", "sweeps"},
+    1: {"generate", "data", "metrics", "analysis", "report", "sweeps", "tracking"},
     2: {"callbacks", "tasks", "trainer"},
     3: {"bench", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }

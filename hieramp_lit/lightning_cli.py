@@ -1,7 +1,6 @@
 """Fit, validate, test, predict and tokenize from YAML: LightningCLI with the traps for a research project closed."""
 
 import logging
-import netrc
 import os
 import signal
 import warnings
@@ -9,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import lightning
 import lightning.pytorch
@@ -37,6 +35,7 @@ from hieramp_lit.checkpoints import check_resumable
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
 from hieramp_lit.jobs import end_with_parent
 from hieramp_lit.tasks.tokenization import Tokenization
+from hieramp_lit.tracking import has_key
 from hieramp_lit.trainer import CleanStop, FiniteLoss, MemoryAdvice, WholeCheckpointIO
 
 _log = logging.getLogger(__name__)
@@ -93,7 +92,7 @@ class HierampCLI(LightningCLI):
         loggers = self._get(self.config, "trainer").logger
         for logger in loggers if isinstance(loggers, list) else [loggers]:
             named = getattr(logger, "class_path", "").rpartition(".")[2] == WandbLogger.__name__
-            if named and "WANDB_MODE" not in os.environ and not _has_wandb_key():
+            if named and "WANDB_MODE" not in os.environ and not has_key():
                 _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
                 os.environ["WANDB_MODE"] = "offline"
 
@@ -193,6 +192,9 @@ def build(args: Sequence[str], command: str, summary: str) -> HierampCLI:
 class ParsedCLI(HierampCLI):
     """Reads a configuration and builds nothing of it, so that what is wrong with a part does not hide the rest."""
 
+    def _set_seed(self) -> None:
+        """Seed nothing: nothing is drawn, and the process and those it starts keep their random state."""
+
     def instantiate_classes(self) -> None:
         """Build nothing."""
 
@@ -289,14 +291,3 @@ def _last(logger: RunLogger) -> str | None:
         check_resumable(found)
     rank_zero_info(f"Going on from {found}.")
     return str(found)
-
-
-def _has_wandb_key() -> bool:
-    """Look where `wandb login` and clusters leave the key, without the network."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

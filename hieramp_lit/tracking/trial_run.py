@@ -1,0 +1,230 @@
+"""The W&B run of a trial, owned by the one process that starts the trial's stages."""
+
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import wandb
+
+from hieramp_lit.jobs import RunStoppedError, job_id
+from hieramp_lit.tracking.artifacts import result_artifact, set_artifact, weights_artifact
+from hieramp_lit.tracking.configuration import Mode, Tracking
+from hieramp_lit.tracking.curves import EPOCH, curve_rows
+
+_log = logging.getLogger(__name__)
+
+_SWEEP = "WANDB_SWEEP_ID"
+_FOLDER = "WANDB_DIR"
+_RETRIES = 4
+_LONGEST_PAUSE = 10.0  # seconds between two tries
+_MOST_OF_AN_ERROR = 2000  # characters
+
+
+class TrialRun:
+    """Owns exactly one W&B run, from entering to leaving.
+
+    Under a sweep's agent it is the agent's run. A server that does not answer costs `patience` seconds at the start,
+    and a few times that at the end; the run then lies on disk, and `wandb sync` uploads it.
+
+    Args:
+        tracking: Where to record; None records nothing.
+        name: The run's name.
+        configuration: The trial's configuration, flat, with dotted keys. Parameters of a sweep are in the run already
+            and stay as they are there.
+        folder: Where W&B keeps its files, in a folder ``wandb``; the environment variable ``WANDB_DIR`` overrides it.
+        patience: Seconds to wait for an answer of the server.
+    """
+
+    def __init__(
+        self,
+        tracking: Tracking | None,
+        name: str,
+        configuration: Mapping[str, Any],
+        folder: Path,
+        patience: float = 60.0,
+    ) -> None:
+        self._tracking = tracking
+        self._name = name
+        self._configuration = dict(configuration)
+        self._folder = Path(os.environ.get(_FOLDER) or folder)
+        self._patience = patience
+        self._run: wandb.Run | None = None
+        self._offline = False
+
+    def __enter__(self) -> Self:
+        """Start the run.
+
+        Raises:
+            ValueError: If the mode is impossible here, or the server refuses key, project or entity.
+        """
+        if self._tracking is None:
+            return self
+        mode = self._tracking.resolve_mode()
+        if mode == "disabled":
+            return self
+        if mode == "offline" and self._tracking.mode is None and "WANDB_MODE" not in os.environ:
+            _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
+        try:
+            self._start(self._tracking, mode)
+        except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
+            raise ValueError(f"W&B refuses the run: {error}. Check the key, wandb.project and wandb.entity.") from error
+        except wandb.Error as error:
+            if mode == "offline":
+                raise
+            _log.warning(
+                "W&B's server cannot be used (%s): this run is recorded offline; upload it later with `wandb sync`.",
+                error,
+            )
+            self._start(self._tracking, "offline")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish the run: with exit code 1 after an exception, whose text is then the summary's ``error``.
+
+        A sweep's run that SLURM or its user takes the machine from (SIGUSR1, or SIGTERM in a SLURM job) is marked as
+        preempted, so that the sweep's server hands its parameters out again.
+        """
+        run, self._run = self._run, None
+        if run is None:
+            return
+        failed = error is not None and not (isinstance(error, SystemExit) and error.code in {None, 0})
+        if failed:
+            run.summary["error"] = f"{type(error).__name__}: {error}"[:_MOST_OF_AN_ERROR]
+        if _is_preempted(error):
+            run.mark_preempting()
+        try:
+            run.finish(exit_code=int(failed))
+        except (wandb.Error, TimeoutError) as lost:
+            _log.warning("W&B's run could not be finished (%s). What was recorded: %s", lost, self.files)
+
+    @property
+    def files(self) -> Path:
+        """Folder of all of W&B's files."""
+        return self._folder / "wandb"
+
+    def log_summary(self, numbers: Mapping[str, float]) -> None:
+        """Set the run's final numbers, by which a sweep compares its trials.
+
+        Args:
+            numbers: Each by its name, e.g. ``student/top1_last``.
+        """
+        if self._run is not None:
+            self._run.summary.update(dict(numbers))
+
+    def log_curves(self, metrics: Mapping[int, Path]) -> None:
+        """Draw the students' curves over epochs: each seed's, their mean and sample standard deviation.
+
+        Args:
+            metrics: Student seed and the ``metrics.csv`` of its run.
+
+        Raises:
+            ValueError: If a file cannot be read.
+        """
+        if self._run is None:
+            return
+        self._run.define_metric(EPOCH, hidden=True)
+        self._run.define_metric("curves/*", step_metric=EPOCH, summary="none")
+        for row in curve_rows(metrics):
+            self._run.log(row)
+
+    def log_image(self, key: str, path: Path) -> None:
+        """Show a picture.
+
+        Args:
+            key: Its name in the run.
+            path: PNG, WebP or JPEG.
+
+        Raises:
+            OSError: If the file cannot be read.
+        """
+        if self._run is not None:
+            self._run.log({key: wandb.Image(str(path))})
+
+    def log_table(self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Show a table.
+
+        Args:
+            key: Its name in the run.
+            columns: Titles.
+            rows: Cells, as many as columns: numbers, texts, None.
+        """
+        if self._run is not None:
+            cells = [list(row) for row in rows]
+            self._run.log({key: wandb.Table(columns=list(columns), data=cells, allow_mixed_types=True)})
+
+    def record_artifacts(self, checkpoint: Path | None, shard_set: Path, result: Path) -> None:
+        """Record what was made from what: the weights that the trial used, the set and the result that it made.
+
+        W&B keeps paths, sizes and checksums; the files stay where they are. Names hold hashes of the content, so that
+        trials over the same weights or set meet in the same artifact.
+
+        Args:
+            checkpoint: The generator's weights; None where it has none.
+            shard_set: Folder of the set.
+            result: The trial's ``result.json``.
+
+        Raises:
+            OSError: If a file is not there.
+            ShardError: If `shard_set` is no finished set.
+        """
+        if self._run is None:
+            return
+        weights = None if checkpoint is None else weights_artifact(checkpoint)
+        images = set_artifact(shard_set, weights)
+        for artifact in filter(None, (weights, images, result_artifact(result, images))):
+            self._run.log_artifact(artifact)
+        if weights is not None and not self._offline:
+            try:
+                weights.wait(timeout=int(self._patience))
+                self._run.use_artifact(weights)
+            except (wandb.Error, TimeoutError, ValueError) as error:
+                _log.warning("W&B does not show %s as the trial's input: %s", weights.name, error)
+
+    def _start(self, tracking: Tracking, mode: Mode) -> None:
+        agent = bool(os.environ.get(_SWEEP))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._offline = mode == "offline"
+        self._run = wandb.init(
+            # The agent's project holds the sweep; W&B would warn of another.
+            project=None if agent else tracking.project,
+            entity=None if agent else tracking.entity,
+            group=tracking.group,
+            tags=list(tracking.tags),
+            name=self._name,
+            job_type="trial",
+            config=self._configuration,
+            mode="offline" if self._offline else "online",
+            dir=str(self._folder),
+            settings=_settings(self._patience),
+        )
+
+
+def _settings(patience: float) -> wandb.Settings:
+    """Bound how long W&B waits for its server: by default for hours (`wandb.sdk.wandb_settings`)."""
+    return wandb.Settings(
+        init_timeout=patience,
+        login_timeout=patience,
+        x_graphql_timeout_seconds=patience,
+        x_graphql_retry_max=_RETRIES,
+        x_graphql_retry_wait_max_seconds=_LONGEST_PAUSE,
+        x_file_stream_timeout_seconds=patience,
+        x_file_stream_retry_max=_RETRIES,
+        x_file_stream_retry_wait_max_seconds=_LONGEST_PAUSE,
+        x_file_transfer_timeout_seconds=patience,
+        x_file_transfer_retry_max=_RETRIES,
+        x_file_transfer_retry_wait_max_seconds=_LONGEST_PAUSE,
+        console="off",  # stages write logs of their own
+        save_code=False,
+    )
+
+
+def _is_preempted(error: BaseException | None) -> bool:
+    if not isinstance(error, RunStoppedError) or not os.environ.get(_SWEEP):
+        return False
+    return error.signum == signal.SIGUSR1 or (error.signum == signal.SIGTERM and job_id() is not None)

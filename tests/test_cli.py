@@ -289,7 +289,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("flags", "kind", "said"),
         [
-            (["--model.temperature=-1"], ValueError, "model.temperature=-1.0 is out of range"),
+            (["--model.protocol.temperature=-1"], ValueError, "model.protocol.temperature=-1.0 is out of range"),
             (["--data.batch_size=0"], ValueError, "data.batch_size=0 must be at least 1"),
         ],
     )

@@ -13,8 +13,8 @@ from hieramp_lit.bench.machine import chosen_device, describe
 from hieramp_lit.bench.measure import Candidate, time_candidates
 from hieramp_lit.bench.pictures import BankPath, LoaderPath, read_pictures, write_pictures
 from hieramp_lit.bench.report import Group, Report
-from hieramp_lit.data.bank.augment import Augmentation
 from hieramp_lit.data.bank.image_bank import ImageBank
+from hieramp_lit.students.views.augment import Augmentation
 
 IMAGES = 1000
 

@@ -13,17 +13,18 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from hieramp_lit.data.bank.augment import Augmentation
 from hieramp_lit.data.bank.image_bank import ImageBank
 from hieramp_lit.data.bank.loading import BankLoader
-from hieramp_lit.data.bank.mix import Mixed, mix_images_
-from hieramp_lit.data.bank.views import Views
 from hieramp_lit.data.loading import start_worker
 from hieramp_lit.seeds import stream
-from hieramp_lit.students import protocol
-from hieramp_lit.students.network_input import NetworkInput
+from hieramp_lit.students.network_input import IMAGENET_MEAN, IMAGENET_STD, NetworkInput
+from hieramp_lit.students.protocols import PUBLISHED
+from hieramp_lit.students.views.augment import Augmentation
+from hieramp_lit.students.views.batch import Views
+from hieramp_lit.students.views.mix import Mixed, mix_images_
 
 CLASSES = 10
+RDED = PUBLISHED["rded"]
 
 
 def write_pictures(folder: Path, number: int, size: int) -> None:
@@ -64,7 +65,7 @@ class BankPath:
 
     def __init__(self, bank: ImageBank, batch_size: int, device: torch.device, augmentation: Augmentation) -> None:
         self.loader = BankLoader(bank, batch_size, seed=0, device=device)
-        self.views = Views(augmentation, bank.images.shape[-1], "cutmix", protocol.mix_alpha("cutmix"))
+        self.views = Views(augmentation, bank.images.shape[-1], RDED.mix, RDED.mix_alpha)
         self.network_input = NetworkInput()
         self._generator = stream("bench", "bank")
 
@@ -109,7 +110,7 @@ class LoaderPath:
             transforms.ToTensor(),
         ]
         if normalized:
-            steps.append(transforms.Normalize(protocol.IMAGENET_MEAN, protocol.IMAGENET_STD))
+            steps.append(transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD))
         self.loader: DataLoader[Any] = DataLoader(
             ImageFolder(str(folder), transforms.Compose(steps)),
             batch_size,
@@ -127,7 +128,7 @@ class LoaderPath:
         """Views and labels, every image once."""
         for image, label in self.loader:
             on_device = image.to(self.device, non_blocking=True)
-            mixed = mix_images_(on_device, "cutmix", protocol.mix_alpha("cutmix"), self._generator)
+            mixed = mix_images_(on_device, RDED.mix, RDED.mix_alpha, self._generator)
             yield mixed, label.to(self.device, non_blocking=True)
 
     def run(self) -> None:

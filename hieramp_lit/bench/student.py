@@ -20,15 +20,17 @@ from hieramp_lit.bench.machine import chosen_device, describe, matmul_rate
 from hieramp_lit.bench.measure import Candidate, Timing, time_candidates
 from hieramp_lit.bench.pictures import CLASSES, BankPath, LoaderPath, read_pictures, write_pictures
 from hieramp_lit.bench.report import Group, Report
-from hieramp_lit.data.bank.augment import Augmentation
-from hieramp_lit.data.bank.mix import Mixed
-from hieramp_lit.students import create_student, protocol
+from hieramp_lit.students import create_student
 from hieramp_lit.students.network_input import NetworkInput, fastest_format
+from hieramp_lit.students.protocols import PUBLISHED
 from hieramp_lit.students.teacher import Teacher
+from hieramp_lit.students.views.augment import Augmentation
+from hieramp_lit.students.views.mix import Mixed
 from hieramp_lit.tasks.teaching import Teaching, relabel_loss
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 IMAGES = 200
+RDED = PUBLISHED["rded"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +101,7 @@ class _Student:
         teacher.eval().requires_grad_(False)
         self._input = _laid_out(self._student)
         self._teaching = Teaching(asked, teacher, "random", _laid_out(teacher))
-        self._optimizer = torch.optim.AdamW(protocol.parameter_groups(self._student, 0.01), lr=0.001, fused=True)
+        self._optimizer = RDED.make_optimizer(self._student, lr=0.001)
 
     def compile(self, mode: str) -> None:
         """As `model.compile` does."""
@@ -117,8 +119,8 @@ class _Student:
                     self._teaching,
                     views,
                     label_B,
-                    temperature=protocol.temperature("cutmix"),
-                    update_batch_norm_twice=True,
+                    temperature=RDED.temperature,
+                    update_batch_norm_twice=RDED.update_batch_norm_twice,
                 )
             torch.autograd.backward(loss)
             self._optimizer.step()

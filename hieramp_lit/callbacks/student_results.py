@@ -20,7 +20,7 @@ from hieramp_lit.checkpoints import save
 from hieramp_lit.files import write_json
 from hieramp_lit.metrics.accuracy import best
 from hieramp_lit.report import results
-from hieramp_lit.students import protocol
+from hieramp_lit.students import protocols
 
 if TYPE_CHECKING:
     from hieramp_lit.tasks.relabel_training import RelabelTraining
@@ -51,10 +51,11 @@ class StudentResults(Callback):
         self.result: results.Result | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock; warn if the last epoch will not be evaluated."""
+        """Start the clock; warn of evaluations that will be missing."""
         self._started = time.monotonic()
-        every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
-        if every and epochs and epochs % every:
+        task = _as_task(pl_module)
+        every, epochs = trainer.check_val_every_n_epoch, task.epochs
+        if every and every > 0 and epochs % every:
             _log.warning(
                 "trainer.max_epochs=%d is no multiple of trainer.check_val_every_n_epoch=%d: the last evaluation, "
                 "which is what `last` means in the result, is after epoch %d.",
@@ -62,6 +63,22 @@ class StudentResults(Callback):
                 every,
                 epochs // every * every,
             )
+        if task.protocol.best_rule == "d3hr" and task.protocol.first_best_epoch(epochs, task.setting) > epochs:
+            _log.warning(
+                "D³HR looks for the best after epoch %d, and this training has %d epochs: `best` is `last` here.",
+                task.protocol.first_best_epoch(epochs, task.setting) - 1,
+                epochs,
+            )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say which protocol it is, and what was changed of it."""
+        task = _as_task(pl_module)
+        changed = protocols.changes(task.protocol, task.constants(), task.setting)
+        name = f"Protocol {task.protocol.name}, version {task.protocol.version}"
+        if changed is None:
+            rank_zero_info(f"{name}: not one of the published ones, {', '.join(protocols.PUBLISHED)}.")
+        else:
+            rank_zero_info(f"{name}; changed: {', '.join(changed) or 'nothing'}.")
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the student's weights and, if it was ever evaluated, the result."""
@@ -97,11 +114,12 @@ class StudentResults(Callback):
 
     def _result(self, trainer: Trainer, task: RelabelTraining, validation: dict[str, Any]) -> results.Result:
         data = task.data
-        described = data.describe_set() if hasattr(data, "describe_set") else _real_data(data)
+        described = data.describe_set() if hasattr(data, "describe_set") else _real_data(data, task.setting.images)
         seed = described.pop("generate_seed")
         manifest = described.pop("manifest_sha256")
         last = task.evaluations[-1]
-        leading = best(task.evaluations, first_epoch=int(task.best_from * task.epochs) + 1)
+        constants = task.constants()
+        leading = best(task.evaluations, first_epoch=constants["first_best_epoch"])
         run = {
             "student_seed": task.seed,
             "generate_seed": seed,
@@ -109,15 +127,13 @@ class StudentResults(Callback):
             "last": last.to_json(),
             "best": leading.to_json(),
         }
-        constants = task.constants() | {"batch_size": getattr(data, "batch_size", None)}
         return {
             "schema": results.SCHEMA,
             "protocol": {
-                "name": protocol.PROTOCOL,
-                "version": protocol.PROTOCOL_VERSION,
+                "name": task.protocol.name,
+                "version": task.protocol.version,
                 "constants": constants,
-                "changed": protocol.changes(constants, described["images"], len(last.accuracies.per_class),
-                                            task.image_size or 0, task.student_name),
+                "changed": protocols.changes(task.protocol, constants, task.setting),
             },
             "set": {
                 **described,
@@ -152,18 +168,17 @@ def _as_task(module: LightningModule) -> RelabelTraining:
     return module
 
 
-def _real_data(data: LightningDataModule) -> dict[str, Any]:
-    ask = None if getattr(data, "streams", False) else getattr(data, "train_samples", None)
-    samples: Any = None if ask is None else ask()
+def _real_data(data: LightningDataModule, images: int | None) -> dict[str, Any]:
     return {
         "name": type(data).__name__,
         "manifest_sha256": None,
         "generator": None,
+        "configuration": None,
         "configuration_sha256": None,
         "absent": _NO_SET,
         "images_per_class": None,
         "classes": len(data.classes) if hasattr(data, "classes") else None,
-        "images": None if samples is None else len(samples),
+        "images": images,
         "generate_seed": None,
     }
 

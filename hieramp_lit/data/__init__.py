@@ -1,6 +1,5 @@
 """Batches, data modules and the loaders behind them."""
 
-from hieramp_lit.data.bank.augment import Augmentation
 from hieramp_lit.data.bank.image_bank import ImageBank
 from hieramp_lit.data.bank.loading import BankBatches, BankLoader
 from hieramp_lit.data.bank.shard_data import ShardDataModule
@@ -15,6 +14,7 @@ from hieramp_lit.data.tokens.cache import TokenCache
 from hieramp_lit.data.tokens.plan import TokenizationPlan
 from hieramp_lit.data.tokens.token_data import TokenDataModule
 from hieramp_lit.data.web.dataset import WebDatasetDataModule
+from hieramp_lit.students.views.augment import Augmentation
 
 __all__ = [
     "Augmentation",

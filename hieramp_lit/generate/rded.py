@@ -176,8 +176,8 @@ class RDED(Generator):
     def _crops(self, place: int, seed: int) -> Tensor:
         """Random crops of one candidate, as they will be stored: uint8, shape ``(M, 3, s, s)``."""
         # here: data modules bring Lightning with them
-        from hieramp_lit.data.bank.augment import sample_crops
-        from hieramp_lit.data.bank.resample import resized_crop
+        from hieramp_lit.students.views.augment import sample_crops
+        from hieramp_lit.students.views.resample import resized_crop
 
         image_13HW = self.data.pixels([place]).permute(0, 3, 1, 2)
         height, width = image_13HW.shape[-2:]

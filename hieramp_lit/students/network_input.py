@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hieramp_lit.students import protocol
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class NetworkInput:
         memory_format: Of the network's weights and of its input.
     """
 
-    mean: tuple[float, ...] = protocol.IMAGENET_MEAN
-    std: tuple[float, ...] = protocol.IMAGENET_STD
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
     memory_format: torch.memory_format = torch.contiguous_format
 
     def make(self, image_BCHW: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

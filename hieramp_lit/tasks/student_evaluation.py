@@ -55,12 +55,16 @@ class StudentEvaluation(LightningModule):
             raise ValueError(f"{type(self).__name__} takes its images from a data module: give `data:`.")
         return data
 
+    def is_due(self, epoch: int) -> bool:
+        """Whether an epoch that the Trainer would evaluate after, counted from 1, is evaluated after."""
+        return True
+
     def on_train_start(self) -> None:
         """Make up for the evaluation that a checkpoint was saved just before."""
         trainer = self.trainer
         place = (trainer.num_training_batches, trainer.val_check_batch, trainer.check_val_every_n_epoch)
         epoch = self.progress.missed_evaluation(*place)
-        if epoch is None or not trainer.enable_validation:
+        if epoch is None or not self.is_due(epoch) or not trainer.enable_validation:
             return
         accuracies = self.measure(self.student, self.student_input, trainer.limit_val_batches)
         self.progress.record(epoch, accuracies)

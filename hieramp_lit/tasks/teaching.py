@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hieramp_lit.data.bank.mix import Mixed
-from hieramp_lit.losses.soft_labels import hard_label_loss, soft_label_loss
+from hieramp_lit.losses.soft_labels import SoftLoss, hard_label_loss, soft_label_loss
 from hieramp_lit.metrics.accuracy import Accuracies
 from hieramp_lit.students.network_input import NetworkInput
 from hieramp_lit.students.teacher import Teacher
+from hieramp_lit.students.views.mix import Mixed
 
 
 @dataclass
@@ -50,6 +50,7 @@ def relabel_loss(
     *,
     temperature: float,
     update_batch_norm_twice: bool,
+    loss: SoftLoss = "kl",
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Loss of a student on one mixed batch.
@@ -62,6 +63,7 @@ def relabel_loss(
         label_B: *cls* of each image, int64, shape ``(B,)``; read without a teacher only.
         temperature: Softening of both softmaxes; read with a teacher only.
         update_batch_norm_twice: Run the student once more before, for its batch-norm statistics.
+        loss: Of soft labels, see `soft_label_loss`.
         dtype: Of both networks' weights.
 
     Returns:
@@ -78,4 +80,4 @@ def relabel_loss(
     if teaching is None:
         return hard_label_loss(student(image), label_B, label_B[views.partner], views.share)
     soft = teaching.label(image if taught is None else taught)
-    return soft_label_loss(student(image), soft, temperature)
+    return soft_label_loss(student(image), soft, temperature, loss)

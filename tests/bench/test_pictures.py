@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 
 from hieramp_lit.bench.pictures import BankPath, LoaderPath, read_pictures, write_pictures
-from hieramp_lit.data.bank.augment import Augmentation
-from hieramp_lit.students import protocol
+from hieramp_lit.students.network_input import IMAGENET_MEAN, IMAGENET_STD
+from hieramp_lit.students.views.augment import Augmentation
 
 CPU = torch.device("cpu")
 UNCHANGED = Augmentation(min_scale=1.0, min_ratio=1.0, flip=0.0)
@@ -37,7 +37,7 @@ def test_every_way_gives_every_image_with_its_label_where_nothing_is_drawn(folde
     bank = read_pictures(folder)
     expected = bank.images / 255
     if way == "files, normalized":
-        mean, std = (torch.tensor(v)[:, None, None] for v in (protocol.IMAGENET_MEAN, protocol.IMAGENET_STD))
+        mean, std = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
         expected = (expected - mean) / std
     if way == "bank":
         path = BankPath(bank, 5, CPU, UNCHANGED)

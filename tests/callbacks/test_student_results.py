@@ -39,6 +39,7 @@ def test_the_result_tells_everything_about_the_run(digits_set, tmp_path):
     manifest = ShardSet.open(digits_set).manifest
     assert len(result["set"].pop("configuration_sha256")) == 64
     assert ClassList.from_json(result["set"].pop("class_list")) == ShardSet.open(digits_set).classes
+    assert result["set"].pop("configuration") == dict(manifest.configuration)
     assert result["set"] == {
         "name": "digits", "manifest_sha256": [manifest.hash], "generator": "random_real", "images_per_class": 2,
         "classes": 10, "images": 20, "generate_seeds": [7],
@@ -82,7 +83,7 @@ def test_the_protocols_constants_are_resolved_and_changes_named(digits_set, tmp_
     assert (result["protocol"]["name"], result["protocol"]["version"]) == ("rded", 1)
     assert (constants["lr"], constants["batch_size"], constants["epochs"]) == (0.001, 10, 4)
     assert constants["labels"] == "hard"
-    assert set(changed) == {"labels", "temperature", "augmentation", "epochs"}
+    assert set(changed) == {"labels", "loss", "temperature", "augmentation", "epochs", "evaluate_every"}
     assert changed["epochs"] == {"protocol": 300, "used": 4}
 
 

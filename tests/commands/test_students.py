@@ -84,7 +84,7 @@ def test_a_signal_stops_it_inside_of_a_seed_where_it_goes_on(digits_set, tmp_pat
 def test_another_configuration_in_the_same_folder_is_refused_and_the_difference_named(digits_set):
     students(digits_set, 0)
     with pytest.raises(ValueError, match=r"(?s)--out out.*\+ +lr: 0\.5"):
-        students(digits_set, 0, 1, flags=["--model.lr", "0.5"])
+        students(digits_set, 0, 1, flags=["--model.protocol.lr", "0.5"])
 
 
 def test_another_set_at_the_same_place_is_refused(tmp_path):

@@ -11,7 +11,9 @@ COMMANDS = {
     "generate": "predict",
 }
 OVERLAYS = sorted(ROOT.glob("configs/overlays/*.yaml"))
-BASES = [path for path in sorted(ROOT.glob("configs/*/*.yaml")) if path not in OVERLAYS]
+PROTOCOLS = sorted(ROOT.glob("configs/protocols/*.yaml"))
+"""Second configurations, after a student's."""
+BASES = [path for path in sorted(ROOT.glob("configs/*/*.yaml")) if path not in {*OVERLAYS, *PROTOCOLS}]
 
 
 def name_of(path: Path) -> str:

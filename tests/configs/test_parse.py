@@ -123,7 +123,8 @@ def test_every_cell_of_table_1_is_configured(data: str, ipc: int, capsys: pytest
     student = yaml.safe_load(printed(capsys, "fit", ROOT / f"configs/student/{data}.yaml"))
     assert student["data"]["init_args"]["path"] == f"sets/{data}_ipc10"
     assert student["model"]["init_args"]["image_size"] == model["save_size"]
-    assert student["trainer"]["max_epochs"] == 300
+    protocol = student["model"]["init_args"]["protocol"]
+    assert (student["trainer"]["max_epochs"], protocol["name"], protocol["epochs"]) == (-1, "rded", 300)
 
 
 def tuned_as(data: str) -> str:

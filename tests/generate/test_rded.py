@@ -13,12 +13,12 @@ from torchvision.transforms.functional import resized_crop
 
 from hieramp_lit.checkpoints import save
 from hieramp_lit.classes import ClassEntry, ClassList
-from hieramp_lit.data.bank.augment import sample_crops
 from hieramp_lit.generate import RDED, Generator, RealImages
 from hieramp_lit.generate.rded import tiled
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.students import Teacher, create_student
+from hieramp_lit.students.views.augment import sample_crops
 from tests.shards.making import make_set
 
 SIDE = 8

@@ -1,13 +1,15 @@
 """Small fits of students for tests."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from lightning.pytorch import Trainer
 
 from hieramp_lit.checkpoints import save
 from hieramp_lit.data import DigitsDataModule, ShardDataModule
-from hieramp_lit.data.bank.augment import Augmentation
 from hieramp_lit.students import Teacher, create_student
+from hieramp_lit.students.protocols import Protocol
+from hieramp_lit.students.views import Augmentation
 from hieramp_lit.tasks import RelabelTraining
 
 GENTLE = Augmentation(min_scale=0.5, flip=0.0)
@@ -35,4 +37,9 @@ def random_teacher(folder: Path) -> Teacher:
 
 
 def task(**options) -> RelabelTraining:
-    return RelabelTraining(**{"student": "convnet2_w4", "image_size": 32, "augmentation": GENTLE, **options})
+    """A small student; constants of its protocol are given beside the task's own arguments."""
+    constants = {field.name: options.pop(field.name) for field in fields(Protocol) if field.name in options}
+    constants = {"labels": "soft" if "teacher" in options else "hard", "augmentation": GENTLE, **constants}
+    if options.get("teacher", ...) is None:
+        constants["labels"] = "hard"
+    return RelabelTraining(**{"student": "convnet2_w4", "image_size": 32, **options}, protocol=Protocol(**constants))

@@ -9,11 +9,11 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 
 from hieramp_lit.checkpoints import read_tensors
-from hieramp_lit.data.bank.augment import Augmentation, sample_crops
-from hieramp_lit.data.bank.mix import sample_beta
 from hieramp_lit.data.images.digits import load_digits_split
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher, create_student
+from hieramp_lit.students.views.augment import Augmentation, sample_crops
+from hieramp_lit.students.views.mix import sample_beta
 from tests.data.digits_set import make_digits_set
 from tests.tasks.students import digits_data, quiet_trainer, random_teacher, task
 
@@ -232,23 +232,12 @@ def test_the_teacher_sees_its_own_normalization(digits_set, tmp_path):
     torch.testing.assert_close(ours.student_input.make(image), (image - MEAN[:, None, None]) / STD[:, None, None])
 
 
-def test_mixup_changes_temperature_and_alpha_unless_given():
-    assert (task(mix="mixup").temperature, task(mix="mixup").mix_alpha) == (4.0, 0.8)
-    assert (task().temperature, task().mix_alpha) == (20.0, 1.0)
-    assert (task(mix="mixup", temperature=7.0, mix_alpha=0.2).temperature) == 7.0
-
-
 @pytest.mark.parametrize(
     "setting",
     [
-        {"temperature": 0.0},
-        {"mix_alpha": -1.0},
         {"std": (0.0, 1.0, 1.0)},
-        {"lr": 0.0},
-        {"best_from": 2.0},
         {"num_classes": -1},
         {"image_size": 0},
-        {"betas": (1.5, 2.0)},
     ],
 )
 def test_impossible_settings_name_their_key(setting):

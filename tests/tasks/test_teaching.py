@@ -3,10 +3,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hieramp_lit.data.bank.mix import Mixed
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher, create_student
 from hieramp_lit.students.network_input import NetworkInput
+from hieramp_lit.students.views.mix import Mixed
 from hieramp_lit.tasks.teaching import Teaching, relabel_loss
 
 STUDENTS = NetworkInput()

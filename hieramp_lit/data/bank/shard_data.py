@@ -17,7 +17,7 @@ from hieramp_lit.data.bank.reading import bank_shape, evaluation_batches, read_b
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.identity import identity_hash
-from hieramp_lit.students import protocol
+from hieramp_lit.students.protocols import Protocol, Setting
 
 
 class ShardDataModule(LightningDataModule):
@@ -120,8 +120,9 @@ class ShardDataModule(LightningDataModule):
         seed = self.seed if self.seed is not None else int(getattr(module, "seed", 0))
         batch_size = self.batch_size if self._batch_size_given else None
         if batch_size is None:
-            student = str(getattr(module, "student_name", ""))
-            batch_size = protocol.batch_size(len(self.bank), len(self.classes), self.bank.images.shape[-1], student)
+            protocol = getattr(module, "protocol", Protocol())
+            student, size = str(getattr(module, "student_name", "")), self.bank.images.shape[-1]
+            batch_size = protocol.batch_size(Setting.of(len(self.bank), len(self.classes), self.classes, size, student))
         self.batch_size = batch_size
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         self._loader = BankLoader(self.bank, batch_size, seed, rank, world_size, self._device)
@@ -153,12 +154,16 @@ class ShardDataModule(LightningDataModule):
         return self._judged(self._judges().test_dataloader())
 
     def describe_set(self) -> dict[str, Any]:
-        """What ``result.json`` says about the set: name, hashes (of all; of all but the seed), generator, IPC, seed."""
+        """What ``result.json`` says about the set: name, hashes (of all; of all but the seed), generator, IPC, seed.
+
+        ``configuration`` is the generator's own identity: weights' SHA-256, schedule, sampling; neither seed nor paths.
+        """
         manifest = self.shards.manifest
         return {
             "name": Path(self.path).resolve().name,
             "manifest_sha256": manifest.hash,
             "generator": manifest.generator,
+            "configuration": dict(manifest.configuration),
             "configuration_sha256": identity_hash({k: v for k, v in manifest.identity.items() if k != "seed"}),
             "images_per_class": manifest.images_per_class,
             "classes": len(self.classes),

@@ -11,6 +11,7 @@ from hieramp_lit.data.bank.image_bank import ImageBank
 from hieramp_lit.data.bank.shard_data import read_bank
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.data.images.digits import load_digits_split
+from hieramp_lit.generate import DigitsImages, RandomReal
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.identity import identity_hash
 from tests.data.digits_set import make_digits_set
@@ -129,6 +130,7 @@ def test_the_set_describes_itself_without_paths(digits_set):
         "name": digits_set.name,
         "manifest_sha256": manifest.hash,
         "generator": "random_real",
+        "configuration": RandomReal(DigitsImages("train")).identity(),
         "images_per_class": 2,
         "classes": 10,
         "images": 20,

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torchvision.transforms as T
 
-from hieramp_lit.data.bank.augment import Augmentation, sample_crops
 from hieramp_lit.seeds import stream
+from hieramp_lit.students.views.augment import Augmentation, sample_crops
 
 
 @pytest.mark.parametrize(

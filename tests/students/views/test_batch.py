@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from hieramp_lit.data.bank.augment import Augmentation
-from hieramp_lit.data.bank.mix import mix_images_
-from hieramp_lit.data.bank.views import Views
 from hieramp_lit.seeds import stream
+from hieramp_lit.students.views.augment import Augmentation
+from hieramp_lit.students.views.batch import Views
+from hieramp_lit.students.views.mix import mix_images_
 
 
 def images(number):

@@ -2,9 +2,9 @@ import pytest
 import torch
 import torchvision.transforms.functional as TF
 
-from hieramp_lit.data.bank.augment import sample_crops
-from hieramp_lit.data.bank.resample import Crops, resized_crop, sample_batch, whole
 from hieramp_lit.seeds import stream
+from hieramp_lit.students.views.augment import sample_crops
+from hieramp_lit.students.views.resample import Crops, resized_crop, sample_batch, whole
 
 SIZES = [(32, 32, 32), (40, 56, 24), (17, 23, 48), (64, 64, 16)]
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from hieramp_lit.data.bank.mix import cutmix_box, mix_images_, sample_beta
 from hieramp_lit.seeds import stream
+from hieramp_lit.students.views.mix import cutmix_box, mix_images_, sample_beta
 
 
 @pytest.mark.parametrize(("share", "side"), [(0.75, 16), (0.0, 32), (1.0, 0), (0.9375, 8)])
@@ -61,5 +61,5 @@ def test_lambda_follows_the_beta_law(alpha):
 
 
 def test_unknown_mix_names_the_key():
-    with pytest.raises(ValueError, match=r"model\.mix='cut'"):
+    with pytest.raises(ValueError, match=r"model\.protocol\.mix='cut'"):
         mix_images_(torch.rand(2, 3, 4, 4), "cut", 1.0, stream("x"))

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from hieramp_lit.data.bank.augment import Augmentation
-from hieramp_lit.data.bank.mix import Mix, Mixed, mix_images_
+from hieramp_lit.students.views.augment import Augmentation
+from hieramp_lit.students.views.mix import Mix, Mixed, mix_images_
 
 
 class Views:

@@ -62,7 +62,7 @@ def mix_images_(image_BCHW: Tensor, mix: Mix, alpha: float, generator: torch.Gen
         other_BCHW = image_BCHW.index_select(0, partner_B)
         return Mixed(image_BCHW.mul_(share).add_(other_BCHW, alpha=1 - share), partner_B, share)
     if mix != "cutmix":
-        raise ValueError(f"model.mix={mix!r}: choose cutmix, mixup or none.")
+        raise ValueError(f"model.protocol.mix={mix!r}: choose cutmix, mixup or none.")
     height, width = image_BCHW.shape[-2:]
     center = (int(torch.randint(height, (), generator=generator)), int(torch.randint(width, (), generator=generator)))
     box = cutmix_box(height, width, share, center)

@@ -1,4 +1,4 @@
-"""Per-sample augmentation of a whole batch on its device: random resized crop and horizontal flip.
+"""Per-sample augmentation of a whole batch on its device: shuffled patches, random resized crop, horizontal flip.
 
 Parameters are drawn on the CPU from an explicit generator, so that they are the same on every device; pixels stay where
 they are (`resample`). Torchvision draws one crop for a whole batch tensor, which is another augmentation.
@@ -12,28 +12,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hieramp_lit.data.bank.resample import Crops, resized_crop, whole
+from hieramp_lit.students.views.patches import shuffled
+from hieramp_lit.students.views.resample import Crops, resized_crop, whole
 
 TRIES = 10
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random resized crop and horizontal flip, each image with its own draw.
+    """Random resized crop and horizontal flip, after patches were shuffled; each image with its own draw.
 
     Args:
-        min_scale: Smallest share of the area that a crop keeps, in (0, 1]; the largest is 1. RDED: ½ for its 2×2
-            collages; 0.08 (D³HR's value) for generated images.
+        min_scale: Smallest share of the area that a crop keeps, in (0, 1]. RDED: ½ for its 2×2 collages; 0.08 (D³HR's
+            value) for generated images, where RDED's own rule, 1 / patches a side, would keep everything.
+        max_scale: Largest share, not below `min_scale`; 1 everywhere in the published protocols.
         min_ratio: Smallest width / height of a crop; the largest is its inverse. 1 keeps squares, ¾ is usual.
         flip: Probability of a horizontal flip. 0 where mirrored images mean something else, as with digits.
         antialias: Average source pixels where a crop is larger than the output.
+        shuffle_patches: Strips a side whose order is drawn anew before the crop, the columns' first, then the rows';
+            must divide the image. 2 for RDED's 2×2 collages, with a `min_scale` of ½; 1 shuffles nothing.
         enabled: False keeps the images, resized to the input size.
     """
 
     min_scale: float = 0.08
+    max_scale: float = 1.0
     min_ratio: float = 3 / 4
     flip: float = 0.5
     antialias: bool = True
+    shuffle_patches: int = 1
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -41,11 +47,17 @@ class Augmentation:
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ValueError(f"augmentation.{name}={value} must be in (0, 1]; 1 turns it off.")
+        if not self.min_scale <= self.max_scale <= 1:
+            raise ValueError(
+                f"augmentation.max_scale={self.max_scale} must be in [min_scale, 1], min_scale is {self.min_scale}."
+            )
+        if self.shuffle_patches < 1:
+            raise ValueError(f"augmentation.shuffle_patches={self.shuffle_patches} must be at least 1, which is off.")
         if not 0 <= self.flip <= 1:
             raise ValueError(f"augmentation.flip={self.flip} is a probability: give 0 to 1.")
 
     def __call__(self, image_BCHW: Tensor, size: int, generator: torch.Generator, out: Tensor | None = None) -> Tensor:
-        """Crop and flip.
+        """Shuffle, crop and flip.
 
         Args:
             image_BCHW: uint8 in 0…255 or float, shape ``(B, 3, H, W)``.
@@ -55,12 +67,17 @@ class Augmentation:
 
         Returns:
             Float32 in [0, 1] for uint8 input, else in the input's range; shape ``(B, 3, S, S)``.
+
+        Raises:
+            ValueError: If `shuffle_patches` does not divide the image.
         """
         if not self.enabled:
             return resized_crop(image_BCHW, whole(image_BCHW), size, self.antialias, out=out)
+        if self.shuffle_patches > 1:
+            image_BCHW = shuffled(image_BCHW, self.shuffle_patches, generator)
         ratio = (self.min_ratio, 1 / self.min_ratio)
         height, width = image_BCHW.shape[-2:]
-        crops = sample_crops(len(image_BCHW), height, width, (self.min_scale, 1.0), ratio, generator)
+        crops = sample_crops(len(image_BCHW), height, width, (self.min_scale, self.max_scale), ratio, generator)
         flip_B = torch.rand(len(image_BCHW), generator=generator, dtype=torch.float64) < self.flip
         return resized_crop(image_BCHW, crops, size, self.antialias, flip_B, out)
 

@@ -1,4 +1,4 @@
-"""Progress of commands that walk through shards."""
+"""Progress of commands that walk through shards or images."""
 
 import time
 
@@ -10,11 +10,13 @@ class ShardProgress:
 
     Args:
         done: Word for a shard that is done, e.g. ``checked``.
+        things: What is counted.
         seconds_between_lines: Least time between two lines.
     """
 
-    def __init__(self, done: str, seconds_between_lines: float = 10.0) -> None:
+    def __init__(self, done: str, things: str = "shards", seconds_between_lines: float = 10.0) -> None:
         self._done = done
+        self._things = things
         self._seconds_between_lines = seconds_between_lines
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._start = self._told = time.monotonic()
@@ -23,11 +25,11 @@ class ShardProgress:
         """Count.
 
         Args:
-            number: Shards that are done.
-            total: Shards in all.
+            number: How many are done.
+            total: How many there are.
         """
         now = time.monotonic()
         if now - self._told >= self._seconds_between_lines:
             self._told = now
             left = (now - self._start) / number * (total - number) / 60
-            self._console.print(f"{number} of {total} shards {self._done}, about {left:.0f} min left", markup=False)
+            self._console.print(f"{number} of {total} {self._things} {self._done}, about {left:.0f} min left", markup=False)

@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
     "sweep": "Run or list the trials of a W&B sweep file without a server, one on each GPU; collects one table.",
+    "inspect": "Measure a shard set: beside real images, to a teacher, and by its tokens; one table and one JSON.",
     "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
     "export": "Write the images of a shard set as a folder per class, which other evaluators read.",
     "import": "Make a shard set of a folder of images per class, to judge anybody's distilled data.",

@@ -29,7 +29,7 @@ LEVELS = {
         "assets",
     },
     1: {"generate", "data", "metrics", "analysis", "report", "sweeps", "tracking"},
-    2: {"callbacks", "tasks", "trainer"},
+    2: {"callbacks", "tasks", "inspection", "trainer"},
     3: {"bench", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }
 LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}

@@ -32,4 +32,5 @@ class ShardProgress:
         if now - self._told >= self._seconds_between_lines:
             self._told = now
             left = (now - self._start) / number * (total - number) / 60
-            self._console.print(f"{number} of {total} {self._things} {self._done}, about {left:.0f} min left", markup=False)
+            line = f"{number} of {total} {self._things} {self._done}, about {left:.0f} min left"
+            self._console.print(line, markup=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch import LightningDataModule
 from rich.console import Console
+from rich.table import Table
 
 from hieramp_lit.cli import COMMANDS
 from hieramp_lit.data import ShardDataModule
@@ -44,6 +45,7 @@ def main(args: Sequence[str], prog: str) -> None:
     write_json(options.out / FILE, cell)
     console = Console()
     console.print(student_table({cell["set"]["name"]: cell}))
+    console.print(seeds_table(cell))
     console.print(f"All numbers: {options.out / FILE}", soft_wrap=True)
 
 
@@ -103,6 +105,27 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
             stop.signum, f"{signal_name(stop.signum)}: stopped in seed {seed}. {kept}", stop.checkpoint, queued
         ) from stop
     return [result for result in done.values() if result is not None]
+
+
+def seeds_table(cell: Result) -> Table:
+    """Draw each seed's top-1 after the last epoch and at the best, and when that was; below, mean and both deviations.
+
+    Args:
+        cell: A result of one seed or more.
+    """
+    protocol, summary = cell["protocol"], cell["summary"]
+    title = f"Top-1 in % by seed, protocol {protocol['name']} version {protocol['version']}"
+    table = Table(title=title, caption="best: chosen by the images that judge")
+    for column in ("student seed", "last", "best", "best epoch"):
+        table.add_column(column, justify="right")
+    for run in cell["per_seed"]:
+        accuracies = (f"{100 * run[which]['top1']:.2f}" for which in ("last", "best"))
+        table.add_row(str(run["student_seed"]), *accuracies, str(run["best"]["epoch"]))
+    table.add_section()
+    for name, key in (("mean", "mean"), ("std, sample", "std_sample"), ("std, population", "std_population")):
+        values = (summary[key][f"top1_{which}"] for which in ("last", "best"))
+        table.add_row(name, *("–" if value is None else f"{100 * value:.2f}" for value in values), "")
+    return table
 
 
 def _build(configuration: Sequence[str]) -> HierampCLI:

@@ -1,11 +1,15 @@
+import io
+import re
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from hieramp_lit.checkpoints import read_tensors
 from hieramp_lit.cli import main
+from hieramp_lit.commands.students import seeds_table
 from hieramp_lit.report import results
 from tests.data.digits_set import make_digits_set
 from tests.devices.accidents import accident, hieramp_on
@@ -44,6 +48,35 @@ def test_each_seed_equals_a_fit_of_its_own_and_all_make_a_cell(digits_set, capsy
     assert cell == results.aggregate([results.read(Path(f"out/seed-{seed}")) for seed in (0, 3)])
     assert cell["student_seeds"] == [0, 3]
     assert "student seeds" in capsys.readouterr().out
+
+
+def test_each_seeds_last_best_and_best_epoch_are_shown_and_mean_and_both_deviations():
+    def run(seed, last, best, epoch):
+        return {
+            "student_seed": seed, "generate_seed": 0, "manifest_sha256": "0",
+            "last": {"top1": last, "top5": 1.0, "epoch": 300}, "best": {"top1": best, "top5": 1.0, "epoch": epoch},
+        }  # fmt: skip
+
+    runs = [run(0, 0.40, 0.50, 260), run(4, 0.46, 0.48, 300)]
+    protocol = {"name": "d3hr", "version": 1}
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(seeds_table({"protocol": protocol, "per_seed": runs, "summary": results.summarize(runs)}))
+    rows = [re.findall(r"[\w.,–]+(?: population| sample)?", line) for line in console.export_text().splitlines()]
+    shown = [row for row in rows if row]
+    for expected in (
+        ["0", "40.00", "50.00", "260"],
+        ["4", "46.00", "48.00", "300"],
+        ["mean", "43.00", "49.00"],
+        ["std, sample", "4.24", "1.41"],  # √(2 · 3²), √(2 · 1²)
+        ["std, population", "3.00", "1.00"],
+    ):
+        assert expected in shown
+    assert "protocol d3hr version 1" in " ".join(shown[0])
+
+    alone = run(0, 0.4, 0.4, 1)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(seeds_table({"protocol": protocol, "per_seed": [alone], "summary": results.summarize([alone])}))
+    assert re.search("std, sample *│ *– *│ *–", console.export_text())
 
 
 def test_it_goes_on_where_it_stopped(digits_set):

@@ -39,6 +39,19 @@ def test_there_is_no_temperature_factor():
     assert warm / hot == pytest.approx(4.0, rel=0.02)  # KL falls as 1 / T²; a factor T² would keep it
 
 
+@pytest.mark.parametrize("temperature", [0.5, 4.0, 20.0])
+def test_hintons_factor_is_the_square_of_the_temperature(temperature):
+    student, teacher = (torch.randn(4, 10, dtype=torch.float64, generator=stream(name)) for name in "ab")
+    plain, factored = (float(soft_label_loss(student, teacher, temperature, loss)) for loss in ("kl", "kl_t2"))
+    assert plain == pytest.approx(kl_by_hand(student, teacher, temperature))
+    assert factored == pytest.approx(temperature * temperature * plain)
+
+
+def test_unknown_losses_are_refused():
+    with pytest.raises(ValueError, match=r"model\.protocol\.loss='kd': choose kl or kl_t2"):
+        soft_label_loss(torch.zeros(2, 10), torch.zeros(2, 10), 20.0, "kd")
+
+
 def test_uniform_logits_cost_log_n():
     logits, label = torch.zeros(6, 9), torch.arange(6)
     assert float(hard_label_loss(logits, label, label.flip(0), 0.3)) == pytest.approx(math.log(9))

@@ -54,10 +54,31 @@ def test_everything_off_keeps_the_pixels():
         torch.testing.assert_close(off(image, 16, stream("off")), image.float() / 255)
 
 
-@pytest.mark.parametrize("setting", [{"min_scale": 0.0}, {"min_ratio": 1.5}, {"flip": -0.1}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"min_scale": 0.0},
+        {"min_ratio": 1.5},
+        {"flip": -0.1},
+        {"max_scale": 1.2},
+        {"max_scale": 0.05},
+        {"shuffle_patches": 0},
+    ],
+)
 def test_impossible_settings_name_their_key(setting):
     with pytest.raises(ValueError, match=f"augmentation.{next(iter(setting))}"):
         Augmentation(**setting)
+
+
+@pytest.mark.parametrize("scale", [(0.25, 0.25), (0.3, 0.6)])
+def test_crops_keep_between_the_smallest_and_the_largest_share(scale):
+    ramp = torch.arange(64.0).expand(300, 3, 64, 64)  # a crop's width shows in its range of greys
+    squares = Augmentation(min_scale=scale[0], max_scale=scale[1], min_ratio=1.0, flip=0.0, antialias=False)
+    out = squares(ramp, 64, stream("scale"))
+    sides = (out[:, 0, 0].max(1).values - out[:, 0, 0].min(1).values + 1).round()
+    assert sides.min() >= round(64 * scale[0] ** 0.5)
+    assert sides.max() <= round(64 * scale[1] ** 0.5)
+    assert len(sides.unique()) > 5 or scale[0] == scale[1]
 
 
 def test_draws_do_not_depend_on_the_default_precision():

@@ -17,6 +17,8 @@ REFUSED = 2
 """Exit code of a command that will not run such a trial."""
 
 _MOST_OF_A_REASON = 600  # characters
+_REFUSAL = re.compile(r"^refused: ", re.MULTILINE)
+_ERROR = re.compile(r"^.*?\berror: ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,20 @@ class TrialProcess:
 
 
 def last_message(errors: str) -> str:
-    """The reason in what a command wrote to standard error: from its last ``error:`` on, else its last line."""
-    starts = [match.end() for match in re.finditer(r"^.*?\berror: ", errors, re.MULTILINE)]
-    lines = errors[starts[-1] :] if starts else (errors.strip().splitlines() or [""])[-1]
-    text = " ".join(lines.split())
+    """The reason in what a command wrote to standard error.
+
+    It begins after the last ``refused:``, else after the last ``error:``, to which that of a stage before it is added;
+    without either it is the last line.
+    """
+    refusals = list(_REFUSAL.finditer(errors))
+    messages = list(_ERROR.finditer(errors))
+    if refusals:
+        text = errors[refusals[-1].end() :]
+    elif messages:
+        text = errors[messages[-1].end() :]
+        if len(messages) > 1:
+            text = f"{errors[messages[-2].end() :].splitlines()[0]} – {text}"
+    else:
+        text = (errors.strip().splitlines() or [""])[-1]
+    text = " ".join(text.split())
     return text if len(text) <= _MOST_OF_A_REASON else f"{text[:_MOST_OF_A_REASON]}…"

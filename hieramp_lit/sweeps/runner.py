@@ -158,10 +158,13 @@ class SweepRunner:
 
 
 def _environment() -> dict[str, str]:
-    """This command's own, with the programs beside its Python first, and without the run of a W&B agent."""
+    """This command's own, with the programs beside its Python first, and without the run of a W&B agent.
+
+    Trials record nothing in W&B unless ``WANDB_MODE`` says so: the files of a sweep name a project for its agents.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in _OF_AN_AGENT}
     own = str(Path(sys.executable).parent)
-    return {**kept, "PATH": os.pathsep.join([own, kept["PATH"]]) if kept.get("PATH") else own}
+    return {"WANDB_MODE": "disabled", **kept, "PATH": os.pathsep.join([own, kept["PATH"]]) if kept.get("PATH") else own}
 
 
 @contextmanager

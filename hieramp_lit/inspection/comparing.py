@@ -18,8 +18,9 @@ from hieramp_lit.metrics.feature_network import GivenFeatures
 from hieramp_lit.metrics.fid_kid import FID, KID, metric_key
 from hieramp_lit.metrics.memorization import NearestReal, NearestRealDistance
 from hieramp_lit.metrics.prdc import PRDC
+from hieramp_lit.metrics.rows import check_features
 from hieramp_lit.metrics.teacher_answers import TeacherConfidence
-from hieramp_lit.metrics.vendi import VendiScore
+from hieramp_lit.metrics.vendi import VendiScore, check_directions
 
 PRDC_NAMES = ("precision", "recall", "density", "coverage")
 NEAREST_NAMES = ("mean", "min", "share_q05", "share_q50", "among_real_q05", "among_real_q50")
@@ -113,6 +114,7 @@ class Comparison:
             ValueError: If features or answers are NaN or infinite.
         """
         feature_BD, logits_BC = self.network(image_B3SS)
+        feature_BD = check_features(feature_BD, self.network.num_features)
         if self._real:
             self._prdc.update(feature_BD, real)
             self._class_prdc.update(feature_BD, label_B, real)
@@ -123,12 +125,13 @@ class Comparison:
             return
         if logits_BC is not None:
             self._teacher.update(logits_BC, label_B)
+        try:
+            check_directions(feature_BD)
+        except ValueError as error:
+            self._no_directions = str(error)
         if self._no_directions is None:
-            try:
-                self._vendi.update(feature_BD, label_B)
-                self._diversity.update(feature_BD, label_B)
-            except ValueError as error:
-                self._no_directions = str(error)
+            self._vendi.update(feature_BD, label_B)
+            self._diversity.update(feature_BD, label_B)
 
     def measure(self, found: Findings, name: Callable[[int], str], real_name: Callable[[int], str]) -> list[Any]:
         """Add all measures.

@@ -27,6 +27,8 @@ COMMANDS = {
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
     "sweep": "Run or list the trials of a W&B sweep file without a server, one on each GPU; collects one table.",
     "inspect": "Measure a shard set: beside real images, to a teacher, and by its tokens; one table and one JSON.",
+    "compare": "Train the same students on several sets and on random real images, and lay them side by side.",
+    "cross": "Train students of several architectures under several teachers on one set, in one table.",
     "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
     "export": "Write the images of a shard set as a folder per class, which other evaluators read.",
     "import": "Make a shard set of a folder of images per class, to judge anybody's distilled data.",

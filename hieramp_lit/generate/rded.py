@@ -167,7 +167,7 @@ class RDED(Generator):
         side = self.image_size // self.factor
         crops_NM = [self._crops(place, seed) for place in members[order].tolist()]
         every = torch.stack(crops_NM) if crops_NM else torch.empty(0, self.crops, 3, side, side, dtype=torch.uint8)
-        loss_NM = self._losses(every.flatten(0, 1), row, device).unflatten(0, every.shape[:2])
+        loss_NM = self._losses(every.flatten(0, 1), row, device).view(every.shape[:2])
         loss_N, best_N = loss_NM.min(dim=1)
         kept = every[torch.arange(len(every)), best_N][loss_N.argsort(stable=True)]
         self._chosen = (row, seed), kept
@@ -193,7 +193,7 @@ class RDED(Generator):
         near, far = margin // 2, margin - margin // 2
         losses = [torch.empty(0)]
         with torch.inference_mode():
-            for part in crops.split(self.scoring_batch_size) if len(crops) else ():
+            for part in torch.split(crops, self.scoring_batch_size) if len(crops) else ():
                 image = self._input.make_(part.to(device).float().div_(255))
                 logits = network(F.pad(image, (near, far, near, far))).float()
                 target = torch.full((len(part),), self._cls_of[row], device=device)

@@ -1,6 +1,6 @@
 """The table of students' accuracies: one row a kind of set, last and best epoch side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
@@ -19,7 +19,7 @@ def student_table(cells: Mapping[str, Result], title: str | None = None) -> Tabl
     Raises:
         ValueError: If there are no cells.
     """
-    table = Table(title=title or _title(cells), caption=_caption(cells))
+    table = Table(title=title or _title(cells), caption=caption(cells.values()))
     for column in ("set", *COLUMNS):
         table.add_column(column, justify="left" if column == "set" else "right")
     for name, cell in cells.items():
@@ -40,7 +40,7 @@ def student_table_markdown(cells: Mapping[str, Result], title: str | None = None
     lines = [f"{title or _title(cells)}", "", f"| set | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
     for name, cell in cells.items():
         lines.append(f"| {name} | {' | '.join(accuracy(cell, measure) for measure in COLUMNS.values())} |")
-    return "\n".join([*lines, "", _caption(cells), ""])
+    return "\n".join([*lines, "", caption(cells.values()), ""])
 
 
 def accuracy(cell: Result, measure: str) -> str:
@@ -58,9 +58,10 @@ def _title(cells: Mapping[str, Result]) -> str:
     return f"Students' top-1 in % on {first['validation']['n']} validation images{per_class}"
 
 
-def _caption(cells: Mapping[str, Result]) -> str:
+def caption(cells: Iterable[Result]) -> str:
+    """What the ± of results is, and over what."""
     words = {"student_seed": "student seeds", "generate_seed": "draws of the set"}
-    runs = sorted({cell["summary"]["n"] for cell in cells.values()})
-    over = list(dict.fromkeys(words[seed] for cell in cells.values() for seed in cell["summary"]["over"]))
-    count = " or ".join(map(str, runs))
+    summaries = [cell["summary"] for cell in cells]
+    over = list(dict.fromkeys(words[seed] for summary in summaries for seed in summary["over"]))
+    count = " or ".join(map(str, sorted({summary["n"] for summary in summaries})))
     return f"mean ± sample standard deviation over {count} runs ({', '.join(over)})" if over else "one run each"

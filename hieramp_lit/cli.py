@@ -24,6 +24,7 @@ COMMANDS = {
     "bench": "Measure speed and memory of generation, tuning and students on this machine, side by side.",
     "doctor": "Check an installation and a configuration, its weights, memory, disk and data, before hours are spent.",
     "demo": "Run the main path on handwritten digits: tune, generate, train students, compare (minutes on a CPU).",
+    "distill": "One trial, from a schedule to accuracy: tune, generate, train students, beside random real images.",
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
     "sweep": "Run or list the trials of a W&B sweep file without a server, one on each GPU; collects one table.",
     "inspect": "Measure a shard set: beside real images, to a teacher, and by its tokens; one table and one JSON.",

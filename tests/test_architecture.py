@@ -30,7 +30,7 @@ LEVELS = {
     },
     1: {"generate", "data", "metrics", "analysis", "report", "sweeps", "tracking"},
     2: {"callbacks", "tasks", "inspection", "trainer"},
-    3: {"bench", "comparison", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
+    3: {"bench", "comparison", "distill", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }
 LEVEL_OF = {part: level for level, parts in LEVELS.items() for part in parts}
 # The batches are NamedTuples, words that all levels share.

@@ -1,0 +1,92 @@
+"""What is impossible about a trial and can be known before anything runs: schedules, sampling, plans, networks."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+
+from hieramp_lit.amplify import Amplification
+from hieramp_lit.data import GenerationPlan
+from hieramp_lit.distill.configuration import arguments_of, class_of
+from hieramp_lit.distill.reading import TrialRefusedError
+from hieramp_lit.students.create import create_student
+from hieramp_lit.var import Sampling, Scales
+
+Made = TypeVar("Made")
+
+_IMAGE_SIZE = 224  # any side does for asking whether there is such a network
+
+
+def check_tune(values: Mapping[str, Any], generate: Mapping[str, Any]) -> None:
+    """Refuse what is no tuning of a VAR, or tunes weights that the generator does not read.
+
+    Raises:
+        TrialRefusedError: Naming the key.
+    """
+    if class_of(values, "model") != "ClassTokenTuning":
+        raise TrialRefusedError(
+            f"tune: model.class_path is {class_of(values, 'model')}, expected ClassTokenTuning: give a configuration "
+            "of configs/token_tuning."
+        )
+    if "checkpoint" not in arguments_of(generate, "model"):
+        raise TrialRefusedError(
+            f"tune: {class_of(generate, 'model')}, which generate.config names, reads no weights. Say tune: null."
+        )
+
+
+def check_generate(values: Mapping[str, Any], section: str, tune: Mapping[str, Any] | None) -> None:
+    """Refuse impossible schedules, sampling and plans.
+
+    Args:
+        values: The stage's configuration.
+        section: ``generate`` or ``real``.
+        tune: That of the tuning before it, whose VAR then tells scales and depth.
+
+    Raises:
+        TrialRefusedError: Naming the key.
+    """
+    model, data = arguments_of(values, "model"), arguments_of(values, "data")
+    if "output" not in model or class_of(values, "data") != "GenerationPlan":
+        raise TrialRefusedError(
+            f"{section}: {class_of(values, 'model')} on {class_of(values, 'data')} makes no set. Give a configuration "
+            "of configs/generate."
+        )
+    if model.get("sampling") is not None:
+        _build(f"{section}.model", lambda: Sampling(**model["sampling"]))
+    if model.get("amplification") is not None:
+        amplification = _build(f"{section}.model", lambda: Amplification(**model["amplification"]))
+        var = None if tune is None else arguments_of(tune, "model").get("var")
+        if var is not None:
+            scales = Scales(var["patch_nums"])
+            with_tokens = range(len(scales)) if var["class_tokens"] else ()
+            _build(f"{section}.model", lambda: amplification.schedule(scales, var["depth"], with_tokens))
+    save_size = model.get("save_size")
+    if save_size is not None and save_size < 1:
+        raise TrialRefusedError(f"{section}.model.save_size={save_size}: give a side in pixels, at least 1, or null.")
+    _build(section, lambda: GenerationPlan(**data))
+
+
+def check_students(values: Mapping[str, Any]) -> None:
+    """Refuse what trains no students on a set, and networks that do not exist.
+
+    Raises:
+        TrialRefusedError: Naming the key.
+    """
+    model = arguments_of(values, "model")
+    if class_of(values, "model") != "RelabelTraining" or class_of(values, "data") != "ShardDataModule":
+        raise TrialRefusedError(
+            f"students: {class_of(values, 'model')} on {class_of(values, 'data')} trains no student on a set. Give a "
+            "configuration of configs/student that reads a set."
+        )
+    with torch.device("meta"):  # without memory or weights
+        _build(
+            "students.model",
+            lambda: create_student(model["student"], 2, model.get("image_size") or _IMAGE_SIZE, model.get("norm")),
+        )
+
+
+def _build(where: str, make: Callable[[], Made]) -> Made:
+    try:
+        return make()
+    except (ValueError, TypeError, OSError) as error:
+        raise TrialRefusedError(f"{where}.{error}") from error  # messages begin with the key

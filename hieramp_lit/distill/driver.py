@@ -1,0 +1,92 @@
+"""Runs a trial's stages one after the other and writes what came of them. It computes nothing itself."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from hieramp_lit.commands.stages import StageRunner
+from hieramp_lit.distill.planning import Stages
+from hieramp_lit.distill.recording import is_agents_run, record
+from hieramp_lit.distill.summary import FILE as SUMMARY
+from hieramp_lit.distill.summary import collect, student_cells
+from hieramp_lit.distill.trial import Trial
+from hieramp_lit.files import write_json
+from hieramp_lit.report import student_table
+from hieramp_lit.report.results import FILE as RESULT
+from hieramp_lit.tracking import TrialRun
+
+
+def trial_folder(trial: Trial, stages: Stages, out: Path | None) -> Path:
+    """Where a trial's results go."""
+    return trial.store / "trials" / f"{trial.name}-{stages.hash[:10]}" if out is None else out
+
+
+def show_stages(trial: Trial, stages: Stages, out: Path, console: Console) -> None:
+    """Tell what would run, and what is done."""
+    runner = StageRunner(trial.store, console)
+    for name, stage in stages.named().items():
+        seconds = runner.seconds(stage)
+        done = "to run" if seconds is None else f"done, {seconds:.0f} s"
+        console.print(f"{name} {stage.digest()[:10]}: {done}", markup=False)
+        console.print(f"$ {stage.command_line}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Results: {out}", soft_wrap=True, markup=False)
+
+
+def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict[str, float]:
+    """Run what is not done yet, then write ``result.json`` and ``summary.json``.
+
+    Args:
+        trial: The trial.
+        stages: Its stages.
+        out: Folder for the results.
+        console: Where to show what happens.
+
+    Returns:
+        The numbers of ``summary.json``.
+
+    Raises:
+        RunStoppedError: If a signal stopped a stage; the same call goes on.
+        StageError: If a stage fails; likewise.
+    """
+    start = time.monotonic()
+    runner = StageRunner(trial.store, console)
+    known = [runner.seconds(stage) is not None for stage in stages.named().values()]
+    recorded_before = all(known) and (out / SUMMARY).is_file() and not is_agents_run()
+    with runner.passing_signals_on(), _run_of(None if recorded_before else trial, out) as tracked:
+        seconds = {}
+        for name, stage in stages.named().items():
+            with console.status(f"{stage.name}; its output: {runner.log(stage)}"):
+                seconds[name] = runner.run(stage)
+        result, summary = collect(trial, stages, seconds)
+        write_json(out / RESULT, result)
+        if tracked is not None:
+            record(tracked, trial, stages, out, summary)
+        write_json(out / SUMMARY, summary)  # last: who finds it finds all
+    _tell(trial, stages, out, seconds, time.monotonic() - start, console)
+    return summary
+
+
+def _run_of(trial: Trial | None, out: Path) -> "AbstractContextManager[TrialRun | None]":
+    if trial is None or trial.tracking is None:
+        return nullcontext()
+    return TrialRun(trial.tracking, trial.name, trial.values, out)
+
+
+def _tell(trial: Trial, stages: Stages, out: Path, seconds: Mapping[str, float], took: float, console: Console) -> None:
+    titles = {"student": "distilled", "real": "random real"}
+    cells = {titles[name]: cell for name, cell in reversed(student_cells(trial, stages).items())}
+    if cells:
+        console.print(student_table(cells))
+    parts = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    lines = [
+        f"Set: {stages.generate.folder}",
+        f"Numbers: {out / SUMMARY}; everything: {out / RESULT}",
+        f"Time of the stages, when they ran: {parts}. This call took {took:.0f} s.",
+        f"Next: hieramp inspect {stages.generate.folder}"
+        if stages.inspect is None
+        else "Next: hieramp sweep run FILE, for many schedules",
+    ]
+    console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)

@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 
 _SWEEP = "WANDB_SWEEP_ID"
 _FOLDER = "WANDB_DIR"
-_RETRIES = 4
-_LONGEST_PAUSE = 10.0  # seconds between two tries
+_RETRIES = 15
+_LONGEST_PAUSE = 60.0  # seconds between two tries: with the above, ten minutes of outage lose nothing
 _MOST_OF_AN_ERROR = 2000  # characters
 
 
@@ -28,7 +28,8 @@ class TrialRun:
     """Owns exactly one W&B run, from entering to leaving.
 
     Under a sweep's agent it is the agent's run. A server that does not answer costs `patience` seconds at the start,
-    and a few times that at the end; the run then lies on disk, and `wandb sync` uploads it.
+    and the run is then recorded offline; one that is lost later costs half an hour at the end at most. In either case
+    all is on disk, and `wandb sync` uploads it.
 
     Args:
         tracking: Where to record; None records nothing.
@@ -59,13 +60,18 @@ class TrialRun:
         """Start the run.
 
         Raises:
-            ValueError: If the mode is impossible here, or the server refuses key, project or entity.
+            RuntimeError: If this process has a W&B run already.
+            ValueError: If the mode is impossible here, or W&B refuses the key or a name.
         """
         if self._tracking is None:
             return self
         mode = self._tracking.resolve_mode()
         if mode == "disabled":
             return self
+        if wandb.run is not None:
+            raise RuntimeError(
+                f"This process has the W&B run {wandb.run.id} already, and a trial owns its run: finish that one first."
+            )
         if mode == "offline" and self._tracking.mode is None and "WANDB_MODE" not in os.environ:
             _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
         try:
@@ -100,6 +106,7 @@ class TrialRun:
             run.mark_preempting()
         try:
             run.finish(exit_code=int(failed))
+            wandb.teardown()  # W&B's service writes the end of the file only now
         except (wandb.Error, TimeoutError) as lost:
             _log.warning("W&B's run could not be finished (%s). What was recorded: %s", lost, self.files)
 

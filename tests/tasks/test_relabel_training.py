@@ -1,19 +1,12 @@
 import logging
-import math
 
 import pytest
 import torch
-import torch.nn.functional as F
-import torchvision.transforms.functional as TF
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from torch import nn
 
 from hieramp_lit.checkpoints import read_tensors
 from hieramp_lit.data.images.digits import load_digits_split
-from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher, create_student
-from hieramp_lit.students.views.augment import Augmentation, sample_crops
-from hieramp_lit.students.views.mix import sample_beta
 from tests.data.digits_set import make_digits_set
 from tests.tasks.students import digits_data, quiet_trainer, random_teacher, task
 
@@ -23,70 +16,6 @@ MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.2
 @pytest.fixture(scope="module")
 def digits_set(tmp_path_factory):
     return make_digits_set(tmp_path_factory.mktemp("sets") / "digits")
-
-
-def published_view(images, place, augmentation):
-    """What the published pipeline makes of a batch, image by image, under the task's draws."""
-    draws = stream("augment", *place)
-    ratio = (augmentation.min_ratio, 1 / augmentation.min_ratio)
-    crops = sample_crops(len(images), 32, 32, (augmentation.min_scale, 1.0), ratio, draws)
-    flips = torch.rand(len(images), generator=draws, dtype=torch.float64) < augmentation.flip
-    views = []
-    for k, image in enumerate(images):
-        box = [int(field[k]) for field in crops]
-        view = TF.resized_crop(image.double() / 255, *box, [32, 32], antialias=True)
-        view = view.flip(-1) if flips[k] else view
-        views.append((view - MEAN.double()[:, None, None]) / STD.double()[:, None, None])
-    views = torch.stack(views)
-    partner = torch.randperm(len(images), generator=draws)
-    side = int(32 * math.sqrt(1 - sample_beta(1.0, draws)))
-    row, column = (int(torch.randint(32, (), generator=draws)) for _ in range(2))
-    top, bottom = max(row - side // 2, 0), min(row + side // 2, 32)
-    left, right = max(column - side // 2, 0), min(column + side // 2, 32)
-    mixed = views.clone()
-    mixed[:, :, top:bottom, left:right] = views[partner, :, top:bottom, left:right]
-    return mixed
-
-
-@pytest.mark.parametrize("twice", [True, False])
-def test_steps_equal_the_published_loop_in_float64(twice, digits_set, tmp_path):
-    teacher = random_teacher(tmp_path)
-    augmentation = Augmentation(min_scale=0.3, flip=0.5)
-    ours = task(teacher=teacher, update_batch_norm_twice=twice, seed=3, augmentation=augmentation)
-    data = digits_data(digits_set, batch_size=20)
-    quiet_trainer(tmp_path, max_epochs=3, precision="64-true", limit_val_batches=0).fit(ours, data)
-
-    soft_labels = teacher.load(10, 32).network.double()
-    fresh = task(seed=3, teacher=teacher)
-    fresh_trainer = quiet_trainer(tmp_path, max_epochs=1, precision="64-true", limit_train_batches=0)
-    fresh_trainer.fit(fresh, digits_data(digits_set))
-    student = fresh.student.double()
-    decayed = [p for n, p in student.named_parameters() if n.endswith("weight") and p.ndim > 1]
-    others = [p for n, p in student.named_parameters() if not (n.endswith("weight") and p.ndim > 1)]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], betas=(0.9, 0.999)
-    )
-    bank = data.bank
-    student.train()
-    for epoch in range(3):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.001 * 0.5 * (1 + math.cos(math.pi * epoch / 3 / 2))
-        order = torch.randperm(20, generator=stream("order", 3, epoch))
-        images = published_view(bank.images[order], (3, epoch, 0), augmentation)
-        if twice:
-            with torch.no_grad():
-                student(images)
-        with torch.no_grad():
-            target = F.softmax(soft_labels(images) / 20, dim=1)
-        loss = nn.KLDivLoss(reduction="batchmean")(F.log_softmax(student(images) / 20, dim=1), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    for name, tensor in ours.student.state_dict().items():
-        torch.testing.assert_close(
-            tensor, student.state_dict()[name], atol=2e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
-        )
-    assert int(ours.student.layers["norm"][0].num_batches_tracked) == (6 if twice else 3)
 
 
 def test_initial_weights_depend_on_the_seed_alone(digits_set, tmp_path):

@@ -208,22 +208,38 @@ def _real_images(given: str, images: SetImages) -> LabelledImages:
     if (path / MANIFEST).is_file():
         return SetImages(ShardSet.open(path), classes, side, "--reference")
     if path.is_dir():
-        words: list[str | int] = [entry.wnid or entry.name for entry in classes.entries]
-        return RealSetImages(FolderImages(str(path), side, words), classes, side)
+        return RealSetImages(FolderImages(str(path), side, _folders(path, classes)), classes, side)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         return _configured(path, classes, side)
     raise ValueError(f"--reference {given}: there is no such file or folder. Give {_REFERENCES}.")
 
 
+def _folders(root: Path, classes: ClassList) -> list[str | int]:
+    """Name of the sub-folder of each class."""
+    there = {path.name for path in root.iterdir() if path.is_dir()}
+    names = [next((name for name in (one.wnid, one.name) if name in there), None) for one in classes.entries]
+    missing = [one.name for one, name in zip(classes.entries, names, strict=True) if name is None]
+    if missing:
+        raise ValueError(
+            f"--reference {root} has no sub-folder for {len(missing)} of the set's {len(classes)} classes: "
+            f"{', '.join(missing[:5])}. Folders are named by WordNet id or by name. Give {_REFERENCES}."
+        )
+    return [name for name in names if name is not None]
+
+
 def _configured(path: Path, classes: ClassList, side: int) -> LabelledImages:
     """All images that a configuration of random real images chooses from."""
-    from hieramp_lit.doctor.setup import build_generator
+    from hieramp_lit.doctor.setup import Setup, build_generator
     from hieramp_lit.generate.real import RandomReal
     from hieramp_lit.lightning_cli import parse, without_misleading_noise
 
     with without_misleading_noise():
         cli = parse(["--config", str(path)], NAME, COMMANDS[NAME])
+        setup = Setup.of(cli.config)
+        named = setup.model.get("generator", {}).get("class_path", setup.task).rpartition(".")[2]
+        if named != RandomReal.__name__:
+            raise ValueError(f"--reference {path} is a configuration of {named}. Give {_REFERENCES}.")
         generator = build_generator(cli.parser, cli.config)
     if not isinstance(generator, RandomReal):
-        raise ValueError(f"--reference {path}: its generator is {generator.name}. Give {_REFERENCES}.")
+        raise TypeError(f"{type(generator).__name__} was built where the configuration names {named}.")
     return RealSetImages(generator.data, classes, side)

@@ -30,6 +30,7 @@ COMMANDS = {
     "inspect": "Measure a shard set: beside real images, to a teacher, and by its tokens; one table and one JSON.",
     "compare": "Train the same students on several sets and on random real images, and lay them side by side.",
     "cross": "Train students of several architectures under several teachers on one set, in one table.",
+    "tables": "Lay measured results beside the paper's: its number, ours, the difference, seeds and protocol.",
     "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
     "export": "Write the images of a shard set as a folder per class, which other evaluators read.",
     "import": "Make a shard set of a folder of images per class, to judge anybody's distilled data.",

@@ -13,7 +13,9 @@ COMMANDS = {
 OVERLAYS = sorted(ROOT.glob("configs/overlays/*.yaml"))
 PROTOCOLS = sorted(ROOT.glob("configs/protocols/*.yaml"))
 """Second configurations, after a student's."""
-BASES = [path for path in sorted(ROOT.glob("configs/*/*.yaml")) if path not in {*OVERLAYS, *PROTOCOLS}]
+TRIALS = sorted(ROOT.glob("configs/distill/*.yaml"))
+"""Of `hieramp distill`; they name configurations of several commands."""
+BASES = [path for path in sorted(ROOT.glob("configs/*/*.yaml")) if path not in {*OVERLAYS, *PROTOCOLS, *TRIALS}]
 
 
 def name_of(path: Path) -> str:

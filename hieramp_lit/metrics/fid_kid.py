@@ -3,7 +3,7 @@
 What torchmetrics does otherwise: a network of one's own goes into training mode along with whatever holds the
 metric, `normalize` has no effect on it, and its size is guessed or read from `num_features`, which in timm's networks
 is not what they answer. FID fails on a rank without images. KID's ranks wait for ever when they saw different numbers
-of batches, and each draws other subsets.
+of batches, and each draws other subsets, of features that it would need in float64 all at once.
 
 Legend: ``B`` batch · ``D`` features of an image.
 """
@@ -14,10 +14,12 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.kid import KernelInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
 
 from hieramp_lit.metrics.rows import RowMetric, check_features
-from hieramp_lit.seeds import stable_seed, stream
+from hieramp_lit.seeds import stream
+
+_ROWS = 4096
 
 
 class FID(FrechetInceptionDistance):
@@ -91,7 +93,7 @@ class KID(KernelInceptionDistance, RowMetric):
     """Kernel distance of real and distilled features (Bińkowski et al. 2018, arXiv:1801.01401).
 
     Kernel ``(xᵀy / D + 1)³``, in float64. Subsets are drawn by a seed, from features in an order of their own, so that
-    they do not depend on ranks and batches; the process' random state is left alone.
+    they do not depend on ranks and batches; only a subset at a time is held in float64.
 
     Comparable with papers: only with Inception's 2048 features (`inception`) against the same reference; the mean's
     expectation depends neither on the number of images nor on the size of subsets, which makes it the better one of the
@@ -157,13 +159,24 @@ class KID(KernelInceptionDistance, RowMetric):
                 f"{self.key}: {len(real)} real and {len(distilled)} distilled images; a subset has "
                 f"subset_size={self.subset_size} of each. Lower it, or give more images."
             )
-        kept = self.real_features, self.fake_features
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(stable_seed("kid", self.seed))
-            self.real_features, self.fake_features = [_in_order(real)], [_in_order(distilled)]
-            mean, std = super().compute()
-        self.real_features, self.fake_features = kept
-        return KIDValues(float(mean), float(std))
+        draws, of_real, of_distilled = stream("kid", self.seed), _order(real), _order(distilled)
+        scores = torch.stack(
+            [
+                poly_mmd(
+                    self._subset(real, of_real, draws),
+                    self._subset(distilled, of_distilled, draws),
+                    self.degree,
+                    self.gamma,
+                    self.coef,
+                )
+                for _ in range(self.subsets)
+            ]
+        )
+        return KIDValues(float(scores.mean()), float(scores.std(unbiased=False)))
+
+    def _subset(self, feature_ND: Tensor, order_N: Tensor, draws: torch.Generator) -> Tensor:
+        chosen = torch.randperm(len(order_N), generator=draws)[: self.subset_size]
+        return feature_ND[order_N[chosen.to(order_N.device)]].double()
 
 
 def metric_key(metric: str, features: str) -> str:
@@ -195,9 +208,10 @@ class _CheckedFeatures(nn.Module):
         return check_features(self.network(imgs), self.num_features)
 
 
-def _in_order(feature_ND: Tensor) -> Tensor:
-    """Rows in float64, in an order that depends on nothing but the rows."""
-    feature_ND = feature_ND.double()
+def _order(feature_ND: Tensor) -> Tensor:
+    """Places of the rows in an order that depends on nothing but the rows; float64, a few rows at a time."""
     direction = torch.rand(feature_ND.shape[1], dtype=torch.float64, generator=stream("kid-order"))
+    direction = direction.to(feature_ND.device)
     # a sum along each row, no matrix product, whose rounding depends on a row's place
-    return feature_ND[(feature_ND * direction.to(feature_ND.device)).sum(dim=1).argsort(stable=True)]
+    along = [(rows.double() * direction).sum(dim=1) for rows in torch.split(feature_ND, _ROWS)]
+    return torch.cat(along).argsort(stable=True)

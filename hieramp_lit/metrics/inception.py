@@ -38,6 +38,7 @@ def inception(weights: Path, antialias: bool = False) -> nn.Module:
         )
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "Inception's features need torch-fidelity: `pip install torch-fidelity`; or take the features of a teacher."
+            "Inception's features need the extra `fid`: `pip install 'hieramp_lit[fid]'`, or `pip install "
+            "torch-fidelity`; or take the features of a teacher."
         ) from error
     return network.requires_grad_(False)

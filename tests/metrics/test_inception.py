@@ -13,5 +13,5 @@ def test_names_the_file_that_is_missing():
 def test_names_the_package_that_is_missing(monkeypatch):
     Path("weights.pth").touch()
     monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
-    with pytest.raises(ModuleNotFoundError, match="pip install torch-fidelity"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install .hieramp_lit\[fid\]"):
         inception(Path("weights.pth"))

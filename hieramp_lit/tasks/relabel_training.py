@@ -201,8 +201,11 @@ class RelabelTraining(StudentEvaluation):
         """Whether an epoch, counted from 1, is evaluated after, where the protocol decides."""
         return not self._evaluates_by_protocol or self.protocol.evaluates(epoch, self.epochs, self.setting)
 
-    def on_train_epoch_start(self) -> None:
-        """Tell the Trainer whether this epoch is evaluated after, where the protocol decides."""
+    def on_train_batch_start(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Tell the Trainer whether this epoch is evaluated after, where the protocol decides.
+
+        Not when the epoch starts: a fit that was resumed in it does not start it again.
+        """
         if self._evaluates_by_protocol:
             self.trainer.check_val_every_n_epoch = 1 if self.is_due(self.current_epoch + 1) else self.epochs + 1
 

@@ -4,7 +4,7 @@ A cell lies in a folder named by a hash of its configuration, its weights and it
 another cell, and training that took hours is never thrown away.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from hieramp_lit.commands.stages import Stage, StageRunner
+from hieramp_lit.distill.checks import check_students
 from hieramp_lit.distill.content import decisive_values, stage_hash
 from hieramp_lit.lightning_cli import parse, without_misleading_noise
 from hieramp_lit.report import aggregate, read
@@ -74,17 +75,12 @@ class StudentArguments:
 
         Raises:
             SystemExit: If a key or value is refused; the parser has said which.
-            ValueError: If it trains no student on a set.
+            ValueError: If it trains no student on a set, or there is no such network.
         """
         with without_misleading_noise():
             cli = parse([*self.words, "--data.path", "SET"], "students", "Train students.")
         values: dict[str, Any] = yaml.safe_load(cli.parser.dump(cli.config, skip_unset=False, format="yaml"))
-        named = [class_name(values.get(part)) for part in ("model", "data")]
-        if named != ["RelabelTraining", "ShardDataModule"]:
-            raise ValueError(
-                f"{named[0]} on {named[1]} trains no student on a set. Give a configuration of configs/student that "
-                "reads a set."
-            )
+        check_students(values)
         return values
 
     @cached_property
@@ -95,11 +91,6 @@ class StudentArguments:
             ValueError: If weights do not exist, or as `values`.
         """
         return decisive_values("students", self.values)
-
-
-def class_name(part: Mapping[str, Any] | None) -> str:
-    """Name of the class that a part of a configuration names, without its module; empty for none."""
-    return str((part or {}).get("class_path", "")).rpartition(".")[2]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hieramp_lit.commands.stages import Stage
-from hieramp_lit.comparison.cell import RunStage, class_name
+from hieramp_lit.comparison.cell import RunStage
 from hieramp_lit.comparison.real_source import FLAG, derive_images
 from hieramp_lit.files import sha256, write_text
 from hieramp_lit.shards import ShardSet
@@ -60,9 +60,8 @@ class References:
         source: Any
         if self.config is None:
             judges = validation or {}
-            source = derive_images(
-                class_name(judges), judges.get("init_args") or {}, shards.classes, classes.resolve(), side
-            )
+            name = str(judges.get("class_path", "")).rpartition(".")[2]
+            source = derive_images(name, judges.get("init_args") or {}, shards.classes, classes.resolve(), side)
             by_content = json.loads(json.dumps(source).replace(json.dumps(str(classes.resolve())), '"of the plan"'))
         else:
             source = by_content = sha256(self.config)

@@ -11,7 +11,7 @@ from hieramp_lit.comparison import Comparison, References, compare
 from hieramp_lit.report import results
 from hieramp_lit.report.comparison import ComparisonRow, comparison_table
 from hieramp_lit.report.scores import augmentation_robust_score, hard_label_recovery, label_robust_score
-from tests.comparison.judging import InThisProcess, random_teacher, students
+from tests.comparison.judging import InThisProcess, Pretended, random_teacher, students
 from tests.shards.making import NoiseGenerator, make_set
 
 SCORES = ("hlr", "lrs", "ars")
@@ -28,7 +28,7 @@ class Finished:
             make_set(root / "small", NoiseGenerator(), images_per_class=1).path,
         )
         self.students = students(random_teacher(root))
-        self.run = InThisProcess()
+        self.run = Pretended()
         self.rows = self.compare()
         self.verbs = self.run.verbs
 
@@ -37,14 +37,10 @@ class Finished:
         sets: tuple[Path, ...] | None = None,
         seeds: tuple[int, ...] = (0, 1),
         out: str = "out",
-        scores: tuple[str, ...] = (),
         told: list[str] | None = None,
     ) -> list[ComparisonRow]:
         references = References(self.root / out / "real", self.root / "cache")
-        comparison = Comparison(
-            self.sets if sets is None else sets, self.students, seeds, self.root / out, references, scores,
-            0.9 if scores else None,
-        )  # fmt: skip
+        comparison = Comparison(self.sets if sets is None else sets, self.students, seeds, self.root / out, references)
         return compare(comparison, self.run, (told if told is not None else []).append)
 
 
@@ -55,7 +51,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 def runs(folder: Path) -> list[float]:
     """Last top-1 of each seed, from the files."""
-    return [results.read(folder / f"seed-{seed}")["per_seed"][0]["last"]["top1"] for seed in (0, 1)]
+    return [result["last"]["top1"] for seed in (0, 1) for result in results.read(folder / f"seed-{seed}")["per_seed"]]
+
+
+def name_of_set(folder: Path) -> str:
+    return str(results.read(folder / "seed-0")["set"]["name"])
 
 
 def test_each_plan_has_its_own_reference_and_equal_plans_share_one(finished: Finished) -> None:
@@ -72,12 +72,12 @@ def test_each_plan_has_its_own_reference_and_equal_plans_share_one(finished: Fin
 
 
 def test_improvement_over_random_is_the_difference_of_the_result_files(finished: Finished) -> None:
-    folders = {results.read(path)["set"]["name"]: path for path in (finished.root / "out/students").iterdir()}
+    folders = {name_of_set(path): path for path in (finished.root / "out/students").iterdir()}
     for row, real in zip(finished.rows[:3], [finished.rows[3], finished.rows[3], finished.rows[4]], strict=True):
         (beside,) = [
             path
             for path in (finished.root / "cache/students").iterdir()
-            if results.read(path)["set"]["name"] == real.judged.protocol["set"]["name"]
+            if name_of_set(path) == real.judged.protocol["set"]["name"]
         ]
         by_hand = statistics.fmean(runs(folders[row.title])) - statistics.fmean(runs(beside))
         assert row.ior["top1_last"] == pytest.approx(by_hand)
@@ -141,18 +141,23 @@ def test_a_set_that_changed_is_trained_anew_and_no_other(finished: Finished) -> 
     assert hashes[0][1:] == hashes[1][1:]
 
 
-def test_scores_add_the_students_that_they_need(finished: Finished) -> None:
-    row, real = finished.compare(finished.sets[:1], seeds=(0,), scores=SCORES)
-    assert finished.run.verbs == ["students"] * 3  # hard labels and plain images of the set, plain real ones
+def test_scores_add_the_students_that_they_need(tmp_path: Path) -> None:
+    """Trained in earnest, with every number from the result files."""
+    run, noise = InThisProcess(), make_set(tmp_path / "noise", NoiseGenerator()).path
+    references = References(tmp_path / "real", tmp_path / "cache")
+    asked = students(random_teacher(tmp_path))
+    row, real = compare(Comparison((noise,), asked, (0,), tmp_path / "out", references, SCORES, 0.9), run, print)
+    assert run.verbs == ["predict"] + ["students"] * 5  # real images lack hard labels, which no score takes of them
     hard, plain = row.judged.hard, row.judged.plain
     assert hard is not None
     assert plain is not None
     assert real.judged.plain is not None
     assert real.judged.hard is None
     assert hard["protocol"]["constants"]["labels"] == "hard"
-    assert hard["teacher"] is None
+    assert plain["protocol"]["constants"]["labels"] == "soft"
     assert plain["protocol"]["constants"]["augmentation"]["enabled"] is False
     assert plain["protocol"]["constants"]["mix"] == "none"
+    assert row.judged.protocol["protocol"]["constants"]["augmentation"]["enabled"] is True
     mean = {
         name: cell["summary"]["mean"]["top1_last"]
         for name, cell in {
@@ -167,7 +172,7 @@ def test_scores_add_the_students_that_they_need(finished: Finished) -> None:
         "ars": augmentation_robust_score(mean["set"] - mean["real"], mean["plain"] - mean["plain real"]),
     }
     assert real.scores == {}
-    text = (finished.root / "out/compare.md").read_text()
+    text = (tmp_path / "out/compare.md").read_text()
     assert f"| {100 * hlr:.1f} | {row.scores['lrs']:.3f} | {row.scores['ars']:.3f} |" in text
 
 

@@ -9,7 +9,7 @@ from hieramp_lit.comparison import CrossArchitecture, cross, parse_teacher
 from hieramp_lit.comparison.cross import NamedTeacher, reason
 from hieramp_lit.report import read
 from hieramp_lit.report.cross import FAILED, cross_table
-from tests.comparison.judging import TEACHER, InThisProcess, random_teacher, students
+from tests.comparison.judging import TEACHER, Pretended, random_teacher, students
 from tests.data.digits_set import make_digits_set
 
 STUDENTS = ("convnet1_w4", "convnet2_w4")
@@ -30,7 +30,7 @@ def crossed(root: Path, **changes: object) -> CrossArchitecture:
 def test_cells_are_laid_out_resumed_and_fail_alone(tmp_path: Path) -> None:
     make_digits_set(tmp_path / "set")
     random_teacher(tmp_path)
-    run, told = InThisProcess(), list[str]()
+    run, told = Pretended(), list[str]()
     outcomes = cross(crossed(tmp_path), run, told.append)
     assert list(outcomes) == [(teacher, student) for teacher in (TEACHER, "convnet3") for student in STUDENTS]
     assert run.verbs == ["students"] * 2
@@ -45,7 +45,7 @@ def test_cells_are_laid_out_resumed_and_fail_alone(tmp_path: Path) -> None:
     for cell, line in zip(data["cells"], lines[:2], strict=True):
         file = read(out / "results" / f"{cell['teacher']}--{cell['student']}")
         assert file["student"]["architecture"] == cell["student"]
-        assert (file["teacher"]["architecture"], file["teacher"]["sha256"]) == (TEACHER, cell["teacher_sha256"])
+        assert file["teacher"]["architecture"] == cell["teacher"] == TEACHER
         assert file["student_seeds"] == [0, 1]
         assert file["summary"] == cell["summary"]
         mean, std = cell["summary"]["mean"], cell["summary"]["std_sample"]
@@ -82,6 +82,17 @@ def test_a_teacher_keeps_the_other_settings_of_the_configuration(tmp_path: Path)
     assert given(parse_teacher("resnet18")) == {
         "architecture": "resnet18", "checkpoint": None, "pretrained": True, **unchanged
     }  # fmt: skip
+
+
+def test_a_network_that_does_not_exist_fails_before_anything_runs(tmp_path: Path) -> None:
+    make_digits_set(tmp_path / "set")
+    random_teacher(tmp_path)
+    run = Pretended()
+    (text,) = cross(
+        crossed(tmp_path, students=("convnet_none",), teachers=crossed(tmp_path).teachers[:1]), run, print
+    ).values()
+    assert "convnet_none" in text
+    assert run.verbs == []
 
 
 @pytest.mark.parametrize("text", ["", "=x.pth", "resnet18="])

@@ -9,7 +9,7 @@ from hieramp_lit.files import write_text
 from hieramp_lit.report.collecting import collect
 from hieramp_lit.report.paper import TABLES, TITLES
 from hieramp_lit.report.paper_formats import FORMATS, render
-from hieramp_lit.report.paper_table import lay_out
+from hieramp_lit.report.paper_table import lay_out, of_another_kind
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -20,15 +20,19 @@ def main(args: Sequence[str], prog: str) -> None:
         prog: How the user called it, for the help text.
 
     Raises:
-        ValueError: If a file holds no results, or a folder none.
+        ValueError: If a file holds no results, or a folder none, or none of them is of the table's kind.
     """
     options = build_parser(prog).parse_args(args)
     found = collect(options.results)
     if not found.measured:
         raise ValueError("There is nothing to lay beside the paper.\n" + "\n".join(found.left_out))
-    text = render(lay_out(found.measured, options.table), options.format, found.left_out)
+    left_out = [*found.left_out, *of_another_kind(found.measured, options.table)]
+    tables = lay_out(found.measured, options.table)
+    if not tables:
+        raise ValueError("\n".join(["There is nothing to lay beside the paper.", *left_out]))
+    text = render(tables, options.format, left_out)
     if options.format == "csv":
-        sys.stderr.writelines(f"left out: {line}\n" for line in found.left_out)
+        sys.stderr.writelines(f"left out: {line}\n" for line in left_out)
     if options.out is None:
         sys.stdout.write(text)
     else:

@@ -153,6 +153,7 @@ def _latex(table: PaperTable, columns: tuple[dict[str, Column], list[str]], note
 
     alignment = "".join("r" if title in _NUMBERS else "l" for title in contents)
     lines = [
+        r"% \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_escaped(_caption(table, same))}.}}",

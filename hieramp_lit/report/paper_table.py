@@ -81,7 +81,8 @@ def lay_out(measured: Sequence[Measured], table: str | None = None) -> list[Pape
 
     Args:
         measured: At least one.
-        table: The one table to lay out; None gives each that has a number of ours.
+        table: The one table to lay out, from the numbers of its kind, see `of_another_kind`; None gives each that has a
+            number of ours.
 
     Raises:
         ValueError: If there is nothing measured, or no such table.
@@ -90,11 +91,23 @@ def lay_out(measured: Sequence[Measured], table: str | None = None) -> list[Pape
         raise ValueError(f"--table {table}: the paper has the tables {', '.join(TABLES)}.")
     if not measured:
         raise ValueError("There is nothing to lay beside the paper.")
-    rows = [row for one in measured for row in match(one, table)]
+    kinds = {_kind(cell.metric) for cell in paper_cells() if table in {None, cell.table}}
+    rows = [row for one in measured if _kind(one.metric) in kinds for row in match(one, table)]
     return [
         PaperTable(name, tuple(_lines([row for row in rows if row.table == name])))
         for name in TABLES
         if any(row.table == name for row in rows)
+    ]
+
+
+def of_another_kind(measured: Sequence[Measured], table: str | None) -> list[str]:
+    """Why some numbers have no place in the one table that is laid out: it measures something else."""
+    metrics = {cell.metric for cell in paper_cells() if table in {None, cell.table}}
+    kinds = {_kind(metric) for metric in metrics}
+    return [
+        f"{one.source}: Table {table} measures {', '.join(sorted(metrics))}, not {one.metric}."
+        for one in measured
+        if _kind(one.metric) not in kinds
     ]
 
 
@@ -112,6 +125,11 @@ def show_difference(line: Line) -> str:
         return "–"
     text = f"{line.difference:+.{_DECIMALS.get(line.metric, 1)}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def _kind(metric: str) -> str:
+    """FID of any features is FID."""
+    return metric.partition("@")[0]
 
 
 def _lines(rows: Sequence[Row]) -> list[Line]:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from hieramp_lit.commands.stages import Stage, StageRunner
+from hieramp_lit.commands.students import CONFIG
 from hieramp_lit.distill.checks import check_students
 from hieramp_lit.distill.content import decisive_values, stage_hash
 from hieramp_lit.lightning_cli import parse, without_misleading_noise
@@ -148,7 +149,13 @@ class Cell:
             self.folder,
             identity=self.folder.name,
             outputs=tuple(self.files[int(seed)] for seed in missing),
+            resume=self._forget_configuration,
         )
+
+    def _forget_configuration(self) -> Sequence[str]:
+        """The folder holds the first call's whole configuration; ours may differ in what does not decide students."""
+        (self.folder / CONFIG).unlink(missing_ok=True)
+        return ()
 
     def result(self, reference: Result | None = None) -> Result:
         """The results of all seeds as one.

@@ -29,7 +29,7 @@ class InThisProcess:
 
     def __call__(self, stage: Stage, root: Path) -> None:
         self.stages.append(stage)
-        main(list(stage.arguments))
+        main([*stage.arguments, *stage.resume()])
         assert all(path.is_file() for path in stage.outputs)
 
     @property
@@ -72,10 +72,10 @@ def pretended_result(shards: ShardSet, seed: int, words: list[str]) -> Result:
     return made
 
 
-def random_teacher(folder: Path, classes: int = 10) -> Path:
+def random_teacher(folder: Path, seed: int = 0) -> Path:
     path = folder / "teacher.safetensors"
-    torch.manual_seed(0)
-    save(path, create_student(TEACHER, classes, 32).state_dict())
+    torch.manual_seed(seed)
+    save(path, create_student(TEACHER, 10, 32).state_dict())
     return path
 
 

@@ -165,7 +165,10 @@ def run_sweep(
             SweepRunner(sweep, root, slots, tell).run(chosen)
         finally:
             rows = collect(sweep, root, trials)
-    console.print(results_table(rows, sweep.metric))
+    shown = [row for row in rows if row.outcome.status != "waiting"]
+    console.print(results_table(shown, sweep.metric))
+    if len(shown) < len(rows):
+        console.print(f"{len(rows) - len(shown)} further trials have not run.")
     console.print(f"All numbers: {root / 'sweep.csv'}, {root / 'sweep.json'}", markup=False, soft_wrap=True)
     done_rows = [row for row in rows if row.outcome.status == "done"]
     if sweep.metric is not None and done_rows and all(row.value(sweep.metric) is None for row in done_rows):

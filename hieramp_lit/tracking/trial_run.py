@@ -14,6 +14,7 @@ from hieramp_lit.jobs import RunStoppedError, job_id
 from hieramp_lit.tracking.artifacts import result_artifact, set_artifact, weights_artifact
 from hieramp_lit.tracking.configuration import Mode, Tracking
 from hieramp_lit.tracking.curves import EPOCH, curve_rows
+from hieramp_lit.tracking.server import why_silent
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ _SWEEP = "WANDB_SWEEP_ID"
 _FOLDER = "WANDB_DIR"
 _RETRIES = 15
 _LONGEST_PAUSE = 60.0  # seconds between two tries: with the above, ten minutes of outage lose nothing
+_OFFLINE = "W&B's server cannot be used (%s): this run is recorded offline; upload it later with `wandb sync`."
 _MOST_OF_AN_ERROR = 2000  # characters
 
 
@@ -74,6 +76,10 @@ class TrialRun:
             )
         if mode == "offline" and self._tracking.mode is None and "WANDB_MODE" not in os.environ:
             _log.warning("No W&B key found: this run is recorded offline; upload it later with `wandb sync`.")
+        silent = why_silent(self._patience) if mode == "online" else None
+        if silent is not None:
+            _log.warning(_OFFLINE, silent)
+            mode = "offline"
         try:
             self._start(self._tracking, mode)
         except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
@@ -81,10 +87,7 @@ class TrialRun:
         except wandb.Error as error:
             if mode == "offline":
                 raise
-            _log.warning(
-                "W&B's server cannot be used (%s): this run is recorded offline; upload it later with `wandb sync`.",
-                error,
-            )
+            _log.warning(_OFFLINE, error)
             self._start(self._tracking, "offline")
         return self
 

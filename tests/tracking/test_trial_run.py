@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from hieramp_lit.files import sha256
 from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.tracking import Tracking, TrialRun
+from hieramp_lit.tracking.server import why_silent
 from tests.shards.making import make_set
 from tests.tracking.run_file import only_run
 
@@ -248,19 +251,41 @@ def test_a_server_that_does_not_answer_costs_seconds(
     answers: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        if answers != "never":
-            server.close()
-            port = 1
-        else:
-            port = server.getsockname()[1]
+        port = server.getsockname()[1] if answers == "never" else 1
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
         start = time.monotonic()
         with TrialRun(Tracking(mode="online"), "t", {"a": 1}, Path("trial"), patience=1.0) as run:
             run.log_summary({"student/top1_last": 0.9})
         assert time.monotonic() - start < 20
-    (file,) = Path("trial").rglob("offline-run-*")
-    assert only_run(file).summary["student/top1_last"] == 0.9
+    assert only_run(Path("trial")).summary["student/top1_last"] == 0.9
+    assert "recorded offline" in caplog.text
+
+
+def test_a_server_that_refuses_everything_costs_no_trial(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(404)
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815 (the name that http.server looks for)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+        assert why_silent(5.0) is None
+        with TrialRun(Tracking(), "t", {"a": 1}, Path("trial"), patience=5.0) as run:
+            run.log_summary({"student/top1_last": 0.9})
+        server.shutdown()
+    (folder,) = Path("trial").rglob("offline-run-*")
+    assert only_run(folder).summary["student/top1_last"] == 0.9
     assert "recorded offline" in caplog.text
 
 

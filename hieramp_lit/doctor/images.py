@@ -166,8 +166,7 @@ def codebook_use(vqvae: VQVAE, tokens_BL: Tensor) -> CodebookStatistics:
     """How many codes the images use at each scale."""
     usage = CodebookUsage(vqvae.scales, vqvae.vocab_size).to(tokens_BL.device)
     usage.update(tokens_BL)
-    statistics: CodebookStatistics = usage.compute()
-    return statistics
+    return usage.statistics()
 
 
 def judge_reconstruction(found: Reconstruction, images: int) -> Finding:

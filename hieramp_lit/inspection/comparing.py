@@ -18,7 +18,6 @@ from hieramp_lit.metrics.feature_network import GivenFeatures
 from hieramp_lit.metrics.fid_kid import FID, KID, metric_key
 from hieramp_lit.metrics.memorization import NearestReal, NearestRealDistance
 from hieramp_lit.metrics.prdc import PRDC
-from hieramp_lit.metrics.rows import check_features
 from hieramp_lit.metrics.teacher_answers import TeacherConfidence
 from hieramp_lit.metrics.vendi import VendiScore, check_directions
 
@@ -114,7 +113,6 @@ class Comparison:
             ValueError: If features or answers are NaN or infinite.
         """
         feature_BD, logits_BC = self.network(image_B3SS)
-        feature_BD = check_features(feature_BD, self.network.num_features)
         if self._real:
             self._prdc.update(feature_BD, real)
             self._class_prdc.update(feature_BD, label_B, real)

@@ -80,3 +80,7 @@ class CodebookUsage(Metric):
     def compute(self) -> CodebookStatistics:
         """Statistics of all that was counted."""
         return codebook_statistics(self.histogram)
+
+    def statistics(self) -> CodebookStatistics:
+        """What `compute` gives, shape ``(K,)`` for one scale too: torchmetrics makes scalars of single elements."""
+        return CodebookStatistics(*(value.reshape(self.num_scales) for value in self.compute()))

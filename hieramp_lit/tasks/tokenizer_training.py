@@ -158,7 +158,7 @@ class TokenizerTraining(LightningModule):
         return losses, output.tokens
 
     def _log_usage(self, stage: str, usage: CodebookUsage) -> None:
-        statistics = usage.compute()
+        statistics = usage.statistics()
         named = {f"{stage}/codebook_used/{k:02d}": used.float() for k, used in enumerate(statistics.used)}
         named |= {f"{stage}/codebook_perplexity/{k:02d}": p.float() for k, p in enumerate(statistics.perplexity)}
         self.log_dict(named)

@@ -45,3 +45,11 @@ def test_another_ranks_counts_are_added():
     alone = usage.histogram.clone()
     usage.sync(dist_sync_fn=lambda state, group: [state, state], distributed_available=lambda: True)
     assert torch.equal(usage.histogram, 2 * alone)
+
+
+def test_one_scale_has_values_of_one_scale():
+    usage = CodebookUsage(Scales((2,)), 4)
+    usage.update(torch.tensor([[0, 1, 1, 1]]))
+    found = usage.statistics()
+    assert [len(value) for value in found] == [1] * len(found)
+    assert found.top_mass.tolist() == [0.75]

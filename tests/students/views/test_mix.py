@@ -14,6 +14,20 @@ def test_box_is_clipped_at_the_border():
     assert cutmix_box(32, 32, 0.75, (0, 31)) == (0, 8, 23, 32)
 
 
+@pytest.mark.parametrize(
+    ("size", "share", "center", "box"),
+    [
+        (224, 0.36, (100, 30), (11, 189, 0, 119)),  # sides ⌊0.8 · 224⌋ = 179, half of it 89
+        (224, 0.75, (112, 200), (56, 168, 144, 224)),
+        (128, 0.51, (0, 127), (0, 44, 83, 128)),  # ⌊0.7 · 128⌋ = 89, half 44
+        (64, 0.19, (32, 32), (4, 60, 4, 60)),  # ⌊0.9 · 64⌋ = 57, half 28
+        (32, 0.999, (5, 5), (5, 5, 5, 5)),  # one pixel has no half
+    ],
+)
+def test_boxes_by_hand_at_the_protocols_sizes(size, share, center, box):
+    assert cutmix_box(size, size, share, center) == box
+
+
 def test_cutmix_pastes_one_box_and_counts_its_pixels():
     image = torch.arange(6.0)[:, None, None, None].expand(6, 3, 16, 16)
     mixed = mix_images_(image.clone(), "cutmix", 1.0, stream("cut"))

@@ -81,13 +81,14 @@ Column = Callable[[Line], str]
 
 def _columns(table: PaperTable) -> tuple[dict[str, Column], list[str]]:
     """Titles and contents of the columns; and what is the same in all rows, which the caption says instead."""
+    others = _others(table)
     identity: dict[str, Column] = {
         "data set": lambda line: line.dataset,
         "IPC": lambda line: "" if line.ipc is None else str(line.ipc),
         "method": lambda line: line.method,
         "teacher": lambda line: line.teacher,
         "student": lambda line: line.student,
-        "setting": lambda line: line.setting,
+        "setting": lambda line: line.setting.removesuffix(others),
         "measured": lambda line: line.metric,
     }
     columns, same = dict[str, Column](), list[str]()
@@ -97,6 +98,8 @@ def _columns(table: PaperTable) -> tuple[dict[str, Column], list[str]]:
             columns[title] = content
         elif title != "measured" and (value := values.pop()):
             same.append(f"{title} {value}")
+    if others:
+        same.append(f"ours with {others.removeprefix(', ')}")
     columns["paper"] = lambda line: "–" if line.paper is None else line.paper.printed
     if any(line.metric == PER_CENT for line in table.lines):
         columns["ours best"] = lambda line: _ours(line, "best")
@@ -110,6 +113,14 @@ def _columns(table: PaperTable) -> tuple[dict[str, Column], list[str]]:
     if len(set(cells)) < len(cells):
         columns["result"] = lambda line: "" if line.ours is None else line.ours.source
     return columns, same
+
+
+def _others(table: PaperTable) -> str:
+    """What all our schedules of a table have in common beside the paper's words; the caption says it once."""
+    amplified = [line for line in table.lines if line.ours is not None and line.ours.method == "HIERAMP"]
+    found = {"".join(f", {other}" for other in line.ours.schedule.others) for line in amplified
+             if line.ours is not None and line.ours.schedule is not None}  # fmt: skip
+    return found.pop() if len(found) == 1 else ""
 
 
 def _ours(line: Line, which: str) -> str:

@@ -185,7 +185,7 @@ def _setting_order(setting: str) -> tuple[object, ...]:
     """Off, then by ρ, β and stage."""
     if setting in {"", OFF}:
         return (0, 0.0, 0.0, 0, "")
-    words = setting.split()
+    words = setting.partition(",")[0].split()
     if len(words) == 3 and words[0] in _STAGES and words[2].endswith("%"):
-        return (1, float(words[2].rstrip("%")), float(words[1]), _STAGES.index(words[0]), "")
+        return (1, float(words[2].rstrip("%")), float(words[1]), _STAGES.index(words[0]), setting)
     return (2, 0.0, 0.0, 0, setting)

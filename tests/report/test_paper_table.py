@@ -153,6 +153,21 @@ def test_digits_stand_in_the_papers_form() -> None:
     )
 
 
+def test_what_all_schedules_have_in_common_is_said_once() -> None:
+    def cell(beta: int, **options: Any) -> dict[str, Any]:
+        made = configuration(Amplification(beta=beta, **options), patch_nums=(1, 2, 3, 4))
+        return result([0.9], classes="digits", made_by=made)
+
+    unconditional = {"saliency": "unconditional"}
+    text = render(list(tables(cell(5, **unconditional), cell(3, **unconditional)).values()), "markdown")
+    assert text.count("saliency unconditional") == 1
+    assert "ours with saliency unconditional" in text.partition("|")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| HIERAMP")]
+    assert [row.split(" | ")[1] for row in rows] == ["full 3 50%", "full 5 50%"]
+    text = render(list(tables(cell(5, **unconditional), cell(3)).values()), "markdown")
+    assert "| full 5 50%, saliency unconditional |" in text
+
+
 def test_one_table_alone() -> None:
     whole = result([0.47])
     assert set(tables(whole, table="2")) == {"2"}

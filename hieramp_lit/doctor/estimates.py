@@ -14,7 +14,7 @@ from hieramp_lit.doctor.disk import Writes, checkpoint_bytes, shard_set_bytes
 from hieramp_lit.doctor.findings import Finding
 from hieramp_lit.doctor.memory import Part, encoding_parts, generation_parts, training_parts, tuning_parts
 from hieramp_lit.doctor.setup import Setup, arguments_of
-from hieramp_lit.doctor.weights import Networks, image_size_of, made_of, teacher_of
+from hieramp_lit.doctor.weights import Networks, has_hard_labels, image_size_of, made_of, teacher_of
 from hieramp_lit.students import create_student
 from hieramp_lit.var import VAR, Scales, VARArchitecture, VQVAEArchitecture
 
@@ -155,7 +155,7 @@ def _student_training(setup: Setup, batch: int) -> list[Part]:
         student = _trained(setup).train()
         image = torch.empty(batch, 3, side, side)
     parts = training_parts(student, lambda: student(image), half=setup.half)
-    if teacher is not None:
+    if teacher is not None and not has_hard_labels(setup.model):
         with torch.device("meta"):
             network = create_student(teacher.architecture, USUAL_CLASSES, side, teacher.norm)
         parts.append(Part("teacher", 4 * sum(parameter.numel() for parameter in network.parameters())))

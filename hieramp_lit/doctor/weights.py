@@ -146,8 +146,11 @@ def _scales(model: Mapping[str, Any]) -> Scales | None:
 def _check_student(setup: Setup, findings: list[Finding]) -> None:
     model = setup.model
     teacher = teacher_of(model)
-    if teacher is None:
-        findings.append(Finding("teacher", "ok", "model.teacher is null: hard labels"))
+    if has_hard_labels(model):
+        findings.append(Finding("teacher", "ok", "model.protocol.labels is hard: none is loaded"))
+    elif teacher is None:
+        remedy = "give model.teacher, or model.protocol.labels: hard"
+        findings.append(Finding("teacher", "error", "soft labels, and model.teacher is null", remedy))
     elif teacher.checkpoint is None:
         findings.append(Finding("teacher", "ok", f"{teacher.architecture} with the weights that its library publishes"))
     else:
@@ -168,6 +171,11 @@ def _check_student(setup: Setup, findings: list[Finding]) -> None:
             findings.append(_damaged("student", f"model.checkpoint: {path}", broken) if broken else whole)
         except REFUSALS as error:
             findings.append(refused("student", error))
+
+
+def has_hard_labels(model: Mapping[str, Any]) -> bool:
+    """Whether a student's configuration has no use for a teacher."""
+    return bool(model["protocol"]["labels"] == "hard")
 
 
 def teacher_of(model: Mapping[str, Any]) -> Teacher | None:

@@ -115,6 +115,16 @@ def test_a_student_is_looked_at_without_its_set():
     assert found["set"] == "error"
 
 
+def test_a_teacher_is_asked_for_by_soft_labels_alone():
+    absent = [*config("configs/student/digits.yaml"), "--model.teacher.checkpoint", "absent.safetensors"]
+    assert status(doctor(*absent, code=1))["teacher"] == "error"
+    hard = doctor(*absent, *config("configs/protocols/minimax_hard.yaml"), code=1)
+    assert status(hard)["teacher"] == status(hard)["memory"] == "ok"
+    none = doctor(*config("configs/student/digits.yaml"), "--model.teacher", "null", code=1)
+    (teacher,) = (finding for finding in none["findings"] if finding["check"] == "teacher")
+    assert (teacher["status"], "model.protocol.labels: hard" in teacher["remedy"]) == ("error", True)
+
+
 def test_a_configuration_without_teacher_has_none_to_try():
     report = doctor("teacher", *config("configs/student/digits_teacher.yaml"), code=1)
     assert "model.teacher is null" in report["findings"][0]["text"]

@@ -70,6 +70,7 @@ def test_a_stage_of_several_scales_is_their_mean_and_pools_their_counts():
     assert per_stage["coarse"]["pooled_entropy"] == pytest.approx(-(share * np.log(share)).sum())
     assert per_stage["coarse"]["pooled_coverage"] == 0.5
     assert per_stage["coarse"]["scales"] == [1, 2]
+    assert found.per_class["token_entropy/coarse"] == pytest.approx((np.log(2) / 2,))
 
 
 def test_one_scale_one_class_one_image():

@@ -16,7 +16,7 @@ def inception(weights: Path, antialias: bool = False) -> nn.Module:
     should be another with `antialias`.
 
     Args:
-        weights: ``pt_inception-2015-12-05-6726825d.pth`` of github.com/toshas/torch-fidelity, release v0.2.0: the
+        weights: ``weights-inception-2015-12-05-6726825d.pth`` of github.com/toshas/torch-fidelity, release v0.2.0: the
             TensorFlow weights of 2015 as a state dict.
         antialias: Resize with antialiasing, torchmetrics' default. The original does not.
 
@@ -26,7 +26,7 @@ def inception(weights: Path, antialias: bool = False) -> nn.Module:
     """
     if not weights.is_file():
         raise FileNotFoundError(
-            f"There is no file {weights}. Download pt_inception-2015-12-05-6726825d.pth from release v0.2.0 of "
+            f"There is no file {weights}. Download weights-inception-2015-12-05-6726825d.pth from release v0.2.0 of "
             "github.com/toshas/torch-fidelity and give its path; or take the features of a teacher."
         )
     try:

@@ -63,7 +63,7 @@ def check_generate(values: Mapping[str, Any], section: str, tune: Mapping[str, A
     save_size = model.get("save_size")
     if save_size is not None and save_size < 1:
         raise TrialRefusedError(f"{section}.model.save_size={save_size}: give a side in pixels, at least 1, or null.")
-    _build(section, lambda: GenerationPlan(**data))
+    _build(f"{section}.data", lambda: GenerationPlan(**data))
 
 
 def check_students(values: Mapping[str, Any]) -> None:
@@ -89,4 +89,6 @@ def _build(where: str, make: Callable[[], Made]) -> Made:
     try:
         return make()
     except (ValueError, TypeError, OSError) as error:
-        raise TrialRefusedError(f"{where}.{error}") from error  # messages begin with the key
+        # Messages begin with the key, those of data modules with the section's name too.
+        told = str(error).removeprefix(f"{where.rpartition('.')[2]}.")
+        raise TrialRefusedError(f"{where}.{told}") from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hieramp_lit.distill.configuration import arguments_of
 from hieramp_lit.distill.reading import TrialRefusedError
 from hieramp_lit.files import sha256
 
+_ONE_DEVICE = re.compile(r"1|\[\d+\]|\d+,")
 SCHEMA = 1
 """Part of every hash; counts up when what is hashed changes."""
 
@@ -114,10 +116,10 @@ def _batch_keys(values: Mapping[str, Any]) -> set[str]:
     trainer = values["trainer"]
     if arguments_of(values, "model").get("global_batch") is not None:
         return {"data.batch_size", "trainer.accumulate_grad_batches"}
-    devices = trainer["devices"]
-    if (devices not in (1, "1") and not (isinstance(devices, list) and len(devices) == 1)) or trainer["num_nodes"] != 1:
+    devices = str(trainer["devices"])
+    if not _ONE_DEVICE.fullmatch(devices) or trainer["num_nodes"] != 1:
         raise TrialRefusedError(
-            f"tune.trainer.devices={devices!r} with tune.model.global_batch=None: the images of a step would "
+            f"tune.trainer.devices={devices} with tune.model.global_batch=None: the images of a step would "
             "depend on the number of devices, and one hash would stand for several results. Set "
             "tune.model.global_batch."
         )

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hieramp_lit.callbacks.run_logger import RunLogger
-from hieramp_lit.cli import command_module
 from hieramp_lit.commands.stages import Stage
 from hieramp_lit.distill.checks import check_generate, check_students, check_tune
 from hieramp_lit.distill.configuration import COMMANDS, arguments_of, resolve
 from hieramp_lit.distill.content import decisive_values, stage_hash
 from hieramp_lit.distill.inspecting import inspect_arguments, inspected_content
-from hieramp_lit.distill.reading import Setting, TrialRefusedError
+from hieramp_lit.distill.reading import Setting
 from hieramp_lit.distill.trial import Part, Trial
 from hieramp_lit.report.results import FILE
 from hieramp_lit.shards import ShardSet
@@ -155,16 +154,12 @@ def _students(name: str, trial: Trial, part: Part, values: Mapping[str, Any], on
     return replace(stage, outputs=tuple(seed_folder(stage, seed) / FILE for seed in trial.seeds))
 
 
-def _inspect(flags: Mapping[str, Any], store: Path, on: Stage) -> Stage:
-    arguments = inspect_arguments(flags)
-    digest = stage_hash("inspect", inspected_content(flags), [on.digest()])
+def _inspect(settings: Sequence[Setting], store: Path, on: Stage) -> Stage:
+    arguments = inspect_arguments(settings)
+    digest = stage_hash("inspect", inspected_content(settings), [on.digest()])
     folder = store / "inspect" / digest[:_SHOWN]
     output = folder / INSPECTED
     command = ("inspect", str(on.folder), *arguments, f"--output={output}")
-    try:
-        command_module("inspect").build_parser("hieramp inspect").parse_args(command[1:])
-    except SystemExit as error:
-        raise TrialRefusedError(f"inspect: {dict(flags)} is refused by `hieramp inspect`, see above.") from error
     return Stage(
         f"inspect {digest[:_SHOWN]}", command, folder, (on,), identity=digest, outputs=(output,),
         resume=partial(_make_folder, folder),

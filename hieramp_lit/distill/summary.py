@@ -62,7 +62,7 @@ def summarize(
             ours, random = numbers[f"student/top1_{which}"], numbers[f"real/top1_{which}"]
             numbers[f"student/ior_{which}"] = improvement_over_random(ours, random)
     numbers |= schedule_numbers(configuration)
-    numbers |= {f"set/{name}": value for name, value in inspected.items()}
+    numbers |= {f"set/{name}": value for name, value in inspected.items() if isinstance(value, int | float)}
     return numbers | {f"seconds/{name}": value for name, value in seconds.items()}
 
 

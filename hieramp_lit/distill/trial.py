@@ -79,7 +79,7 @@ class Trial:
     real: Part | None
     students: Part | None
     seeds: tuple[int, ...]
-    inspect: Mapping[str, Any] | None
+    inspect: tuple[Setting, ...] | None
     tracking: Tracking | None
     values: Mapping[str, Any]
 
@@ -103,6 +103,7 @@ def read_trial(settings: Sequence[Setting]) -> Trial:
                 f"{typed[0].key}={typed[0].value!r} (in {typed[0].source}): the section tune makes the weights. Say "
                 "tune: null to generate with others."
             )
+    inspect = _inner("inspect", by_section["inspect"])
     return Trial(
         name=_text("name", by_section["name"]),
         store=Path(_text("store", by_section["store"])).expanduser(),
@@ -111,7 +112,7 @@ def read_trial(settings: Sequence[Setting]) -> Trial:
         real=parts["real"],
         students=parts["students"],
         seeds=_seeds(by_section["students"]) if parts["students"] is not None else (),
-        inspect=_mapping("inspect", by_section["inspect"]),
+        inspect=None if inspect is None else tuple(inspect),
         tracking=_tracking(_mapping("wandb", by_section["wandb"])),
         values={setting.key: setting.value for setting in settings},
     )

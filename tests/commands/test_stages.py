@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -16,7 +17,9 @@ import pytest
 from rich.console import Console
 
 from hieramp_lit.commands import stages
+from hieramp_lit.commands.stage_lock import alone
 from hieramp_lit.commands.stages import Stage, StageError, StageRunner
+from hieramp_lit.jobs import RunStoppedError
 
 
 @pytest.fixture
@@ -205,6 +208,126 @@ class TestEnding:
         while Path(f"/proc/{process}").exists() and time.monotonic() < until:
             time.sleep(0.05)
         assert not Path(f"/proc/{process}").exists()
+
+
+class TestSideBySide:
+    """Runners of other processes are like other runners: each opens the lock by itself."""
+
+    @pytest.fixture
+    def program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Takes half a second; counts how often it ran, and how often another one ran at the same time."""
+        program = tmp_path / "python"
+        program.write_text(
+            f"#!/bin/sh\necho ran >> {tmp_path}/count\nmkdir {tmp_path}/alone || echo together >> {tmp_path}/count\n"
+            f"sleep 0.5\nrmdir {tmp_path}/alone\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        return tmp_path / "count"
+
+    def test_a_stage_is_made_once(self, program: Path, tmp_path: Path) -> None:
+        screens = [io.StringIO() for _ in range(3)]
+        runners = [StageRunner(tmp_path, Console(file=screen, width=200)) for screen in screens]
+        stage = _stage(tmp_path / "out")
+        with ThreadPoolExecutor(3) as pool:
+            seconds = list(pool.map(lambda runner: runner.run(stage), runners))
+        assert len(set(seconds)) == 1
+        assert program.read_text() == "ran\n"
+        told = sorted(screen.getvalue() for screen in screens)
+        assert sum("$ hieramp" in text for text in told) == 1
+        assert sum("is being made by process" in text and "done before: " in text for text in told) == 2
+
+    def test_stages_that_share_a_folder_take_turns(self, program: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "out"
+        folder.mkdir()
+        made = [Stage(f"seeds {n}", ("--version",), folder, identity=str(n)) for n in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda stage: StageRunner(tmp_path, Console(file=io.StringIO())).run(stage), made))
+        assert program.read_text() == "ran\nran\n"
+
+    def test_whoever_waits_hears_a_signal(self, tmp_path: Path, program: Path, screen: io.StringIO) -> None:
+        runner, stage = StageRunner(tmp_path, Console(file=screen, width=200)), _stage(tmp_path / "out")
+        with (
+            alone(tmp_path / "locks" / "out.lock", pytest.fail, pytest.fail),
+            runner.passing_signals_on(),
+            ThreadPoolExecutor(1) as pool,
+        ):
+            pool.submit(_once_told, screen, "is being made by")
+            with pytest.raises(RunStoppedError, match="SIGTERM"):
+                runner.run(stage)
+        assert not program.exists()
+
+
+def _once_told(screen: io.StringIO, words: str) -> None:
+    while words not in screen.getvalue():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_folder_stays_held_until_its_stage_has_ended(tmp_path: Path) -> None:
+    """The runner is killed, and what it ran takes a second to end: nobody else may write there meanwhile."""
+    program, ended = tmp_path / "python", tmp_path / "ended"
+    program.write_text(
+        f"#!/bin/sh\ntrap 'sleep 1; touch {ended}; exit 1' TERM\necho $$\nwhile :; do sleep 0.05; done\n"
+    )
+    program.chmod(0o755)
+    command = subprocess.Popen([sys.executable, "-c", RUNS_A_STAGE, str(tmp_path), str(program)])
+    TestEnding._process(tmp_path)
+    command.kill()
+    command.wait()
+    waited: list[str] = []
+    with alone(tmp_path / "locks" / "out.lock", waited.append, lambda: None):
+        assert ended.exists()
+    assert waited == [f"process {command.pid} on {platform.node()}"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_that_is_passed_on_arrives_once(
+    runner: StageRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: signal.Signals
+) -> None:
+    heard = tmp_path / "heard"
+    program = tmp_path / "python"
+    name = signum.name.removeprefix("SIG")
+    program.write_text(
+        f"#!/bin/sh\ntrap 'echo {name} >> {heard}; sleep 0.3; exit {128 + signum}' {name}\n"
+        f"kill -{name} {os.getpid()}\nwhile :; do sleep 0.05; done\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with runner.passing_signals_on(), pytest.raises(RunStoppedError, match="goes on from here") as stop:
+        runner.run(_stage(tmp_path / "out"))
+    assert stop.value.exit_code == 128 + signum
+    assert heard.read_text() == f"{name}\n"
+    with pytest.raises(RunStoppedError):  # and no further stage starts
+        runner.run(_stage(tmp_path / "other"))
+    assert not (tmp_path / "other" / "old").exists()
+
+
+def test_an_exit_code_of_zero_without_the_output_is_a_failure(runner: StageRunner, tmp_path: Path) -> None:
+    stage = dataclasses.replace(_stage(tmp_path / "out"), outputs=(tmp_path / "out" / "result.json",))
+    with pytest.raises(StageError, match=r"without .*result\.json"):
+        runner.run(stage)
+    assert runner.seconds(stage) is None
+
+
+def test_an_identity_stands_for_arguments_and_code(tmp_path: Path) -> None:
+    one = dataclasses.replace(_stage(tmp_path / "out", "a"), identity="same")
+    assert one.digest() == dataclasses.replace(one, arguments=("b",)).digest() == "same"
+
+
+def test_a_later_attempt_is_told_where_to_go_on(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:
+    runner.run(dataclasses.replace(_stage(tmp_path / "out"), resume=lambda: ["--ckpt_path=last.ckpt"]))
+    assert "$ hieramp --version --ckpt_path=last.ckpt" in screen.getvalue()
+
+
+def test_last_lines_are_of_the_last_attempt(runner: StageRunner, tmp_path: Path) -> None:
+    for word in ("first", "second"):
+        with pytest.raises(StageError) as failure:
+            runner.run(Stage("fail", (word,), tmp_path / "out"))
+    lines = "\n".join(failure.value.last_lines())
+    assert "second" in lines
+    assert "first" not in lines
+    assert "first" in failure.value.log.read_text()
 
 
 RUNS_A_STAGE = """

@@ -1,0 +1,152 @@
+"""A stage's hash follows what decides its output, and nothing else."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from hieramp_lit.distill import Stages
+from hieramp_lit.distill.configuration import resolve
+from hieramp_lit.distill.content import decisive_values, stage_hash
+from hieramp_lit.distill.planning import plan_stages
+from tests.configs.shipped import ROOT
+from tests.distill.trials import stages_of, trial_of
+
+EVERYTHING = {"tune", "generate", "real", "students", "real_students"}
+AFTER_TUNING = {"tune", "generate", "students"}
+ON_THE_SET = {"generate", "students"}
+ALL_STUDENTS = {"students", "real_students"}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("base"))
+        return stages_of()
+
+
+def changed(base: Stages, other: Stages) -> set[str]:
+    """Names of the stages whose hash is another one."""
+    names = base.named().keys() | other.named().keys()
+    return {name for name in names if _digest(base, name) != _digest(other, name)}
+
+
+def _digest(stages: Stages, name: str) -> str | None:
+    stage = stages.named().get(name)
+    return None if stage is None else stage.digest()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stages"),
+    [
+        (["--students.seeds=[0, 1, 2, 3]"], ALL_STUDENTS),
+        (["--generate.model.amplification.rho=0.3"], ON_THE_SET),
+        (["--generate.model.amplification=null"], ON_THE_SET),
+        (["--generate.data.seed=1"], ON_THE_SET | {"real", "real_students"}),  # another choice of real images, too
+        (["--tune.model.label_dropout=0.4", "--tune.model.seed=1"], AFTER_TUNING),
+        (["--students.model.student=convnet3"], ALL_STUDENTS),
+        (["--generate.trainer.precision=bf16-mixed"], ON_THE_SET),
+        (["--real=null"], {"real", "real_students"}),
+        (["--students=null"], ALL_STUDENTS),
+        (["--generate.model.tokenizer.checkpoint=asset://digits/var.safetensors"], ON_THE_SET),
+        (["--students.model.teacher=null"], ALL_STUDENTS),
+        # of the machine, or paths and names
+        (
+            [
+                *("--generate.trainer.devices=4", "--generate.data.batch_size=2", "--generate.trainer.accelerator=cpu"),
+                *("--generate.model.compile=default", "--generate.model.decode_batch_size=1"),
+                *("--tune.trainer.log_every_n_steps=1", "--tune.data.num_workers=3"),
+                *("--tune.trainer.callbacks=null", "--tune.model.checkpointing=true"),
+                *("--students.trainer.enable_progress_bar=false", "--students.data.max_host_gib=1"),
+                *("--students.data.validation.batch_size=9", "--real.data.batch_size=3"),
+                *("--store=elsewhere", "--name=other", "--wandb.project=p"),
+            ],
+            set(),
+        ),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_what_a_change_leaves_as_it_was(base: Stages, arguments: list[str], stages: Iterable[str]) -> None:
+    other = stages_of(*arguments)
+    assert changed(base, other) == stages
+    assert (base.hash == other.hash) == (not stages)
+
+
+def test_seeds_in_another_order_are_the_same_students(base: Stages) -> None:
+    assert changed(base, stages_of("--students.seeds=[2, 0, 1]")) == set()
+
+
+def test_the_same_values_from_another_file_are_the_same(base: Stages) -> None:
+    trial_of()
+    shutil.copy(ROOT / "configs/generate/digits.yaml", "mine.yaml")
+    other = stages_of("--generate.config=[mine.yaml]", "--generate.model.amplification.beta={coarse: 5}")
+    assert changed(base, other) == set()
+
+
+def test_weights_count_by_content_and_not_by_place(tmp_path: Path) -> None:
+    def hash_with(weights: str) -> str:
+        return stages_of("--tune=null", "--real=null", "--students=null", f"--generate.model.checkpoint={weights}").hash
+
+    asset = ROOT / "hieramp_lit/assets/digits/var.safetensors"
+    shutil.copy(asset, "copy.safetensors")
+    (tmp_path / "other.safetensors").write_bytes(asset.read_bytes() + b" ")
+    first = hash_with("asset://digits/var.safetensors")
+    assert hash_with("copy.safetensors") == first
+    assert hash_with(str(tmp_path / "copy.safetensors")) == first
+    assert hash_with("other.safetensors") != first
+
+
+def test_weights_of_the_hub_count_by_name() -> None:
+    trial_of()
+    hashes = {
+        name: stage_hash(
+            "generate",
+            decisive_values(
+                "generate", resolve(trial_of("--tune=null", f"--generate.model.checkpoint={name}").generate)
+            ),
+        )
+        for name in ("hf://a/b/var.pth", "hf://a/b@main/var.pth")
+    }
+    assert len(set(hashes.values())) == 2
+
+
+def test_a_global_batch_frees_the_tuning_from_devices_and_batches() -> None:
+    one = stages_of("--tune.model.global_batch=32")
+    four = stages_of("--tune.model.global_batch=32", "--tune.trainer.devices=4", "--tune.data.batch_size=8")
+    assert changed(one, four) == set()
+    assert changed(one, stages_of("--tune.model.global_batch=64")) == AFTER_TUNING
+
+
+def test_a_callback_that_ends_a_fit_early_counts(base: Stages) -> None:
+    stopping = (
+        '[{"class_path": "lightning.pytorch.callbacks.EarlyStopping", "init_args": {"monitor": "val/token_loss"}}]'
+    )
+    assert changed(base, stages_of(f"--tune.trainer.callbacks={stopping}")) == AFTER_TUNING
+
+
+def test_moving_the_repository_and_the_store_changes_nothing(base: Stages, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    shutil.copytree(ROOT / "configs", moved / "configs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(moved)
+        other = plan_stages(trial_of(f"--store={tmp_path / 'store'}"))
+    assert changed(base, other) == set()
+    assert {stage.folder.relative_to(tmp_path / "store") for stage in other.named().values()} == {
+        stage.folder.relative_to("runs/distill/digits") for stage in base.named().values()
+    }
+
+
+def test_what_is_inspected_is_the_set_under_these_flags() -> None:
+    flags = ["--inspect.config=configs/student/digits.yaml", "--inspect.reference=digits"]
+    first = stages_of(*flags)
+    assert first.inspect is not None
+    assert first.inspect.arguments[2:6] == ("--config", "configs/student/digits.yaml", "--reference", "digits")
+    assert changed(first, stages_of(*flags, "--inspect.batch-size=3")) == set()
+    assert changed(first, stages_of(*flags, "--inspect.k=[4, 5]")) == {"inspect"}
+    assert changed(first, stages_of(*flags, "--generate.data.seed=1")) == ON_THE_SET | {
+        "real",
+        "real_students",
+        "inspect",
+    }

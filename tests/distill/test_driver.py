@@ -1,0 +1,173 @@
+"""A trial runs once, goes on where it stopped, shares what is done with others, and says where everything is."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from hieramp_lit.cli import main
+from hieramp_lit.jobs import RunStoppedError
+from hieramp_lit.report import read
+from tests.distill.trials import BETA, put_stand_in, ran, trial_of
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return put_stand_in(tmp_path_factory.mktemp("stand_in") / "here").parent
+
+
+@pytest.fixture
+def here(templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stand-in's folder, and the stand-in in Python's place."""
+    folder = tmp_path / "stand_in"
+    folder.mkdir()
+    for path in templates.iterdir():
+        (folder / path.name).symlink_to(path)
+    program = folder / "python"
+    text = program.read_text().replace(f'"{templates}" "$@"', f'"{folder}" "$@"')
+    program.unlink()
+    program.write_text(text)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    trial_of()  # puts configs/ here
+    return folder
+
+
+def distill(*arguments: str, out: str = "out") -> Path:
+    main(["distill", "--config", "configs/distill/digits.yaml", "--store=store", f"--out={out}", *arguments])
+    return Path(out)
+
+
+def commands(here: Path) -> list[str]:
+    return [command for command, _, _ in ran(here)]
+
+
+def test_runs_every_stage_once_and_tells_what_came_of_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = distill("--inspect.config=configs/student/digits.yaml")
+    assert commands(here) == ["fit", "predict", "predict", "students", "students", "inspect"]
+    numbers = json.loads((out / "summary.json").read_text())
+    assert numbers["student/top1_last"] == pytest.approx(0.7)
+    assert numbers["student/ior_last"] == pytest.approx(0.2)
+    assert [numbers[f"beta/{scale:02d}"] for scale in range(7)] == BETA
+    assert numbers["beta/coarse"] == 3.0
+    assert numbers["set/kid@resnet18"] == 0.25
+    assert {f"seconds/{name}" for name in ("tune", "generate", "real", "students", "real_students", "inspect")} <= set(
+        numbers
+    )
+    result = read(out)  # a cell like any other
+    assert result["student_seeds"] == [0, 1, 2]
+    assert result["random_real_reference"]["mean"]["top1_last"] == pytest.approx(0.5)
+    assert result["trial"]["summary"] == numbers
+    assert result["trial"]["values"]["students.seeds"] == [0, 1, 2]
+    shown = capsys.readouterr().out
+    for words in (
+        "$ hieramp fit",
+        "distilled",
+        "random real",
+        "out/summary.json",
+        "store/generate",
+        "Next: hieramp sweep",
+    ):
+        assert words in shown
+    distill("--inspect.config=configs/student/digits.yaml")
+    assert len(commands(here)) == 6
+    assert capsys.readouterr().out.count("done before: ") == 6
+
+
+def test_other_trials_reuse_what_they_share(here: Path) -> None:
+    distill()
+    distill("--generate.model.amplification.rho=0.3", out="other")
+    assert commands(here)[5:] == ["predict", "students"]
+    distill("--students.seeds=[0, 1, 2, 3]", out="more")
+    assert commands(here)[7:] == ["students", "students"]
+    assert read(Path("more"))["student_seeds"] == [0, 1, 2, 3]
+    distill("--students.seeds=[1]", out="fewer")  # the same folder, whose joined result is of others
+    assert read(Path("fewer"))["student_seeds"] == [1]
+    assert json.loads(Path("more/summary.json").read_text())["student/n"] == 4
+    assert len(list(Path("store/students").iterdir())) == 3
+
+
+def test_stages_get_neither_the_agents_run_nor_the_trials(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s")
+    distill("--real=null", "--students=null")
+    assert [of_wandb for _, _, of_wandb in ran(here)] == [[], []]
+    assert all("--trainer.logger" in " ".join(arguments) for _, arguments, _ in ran(here))
+
+
+def test_goes_on_after_a_failure_which_it_explains(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "fail-students").write_text("7")
+    with pytest.raises(SystemExit) as stop:
+        distill()
+    assert stop.value.code == 1
+    told = capsys.readouterr().err
+    assert "boom: out of luck" in told
+    assert "failed with exit code 7" in told
+    (log,) = Path("store/logs").glob("students-*.log")
+    assert f"Whole output: {log}" in told
+    assert not Path("out/summary.json").exists()
+    (here / "fail-students").unlink()
+    distill()
+    assert commands(here) == ["fit", "predict", "predict", "students", "students", "students"]
+    assert log.read_text().count("$ hieramp students") == 2
+
+
+def test_an_output_that_was_deleted_is_made_again(here: Path) -> None:
+    distill("--students=null", "--real=null")
+    (weights,) = Path("store/tune").glob("*/class_tokens.safetensors")
+    weights.unlink()
+    distill("--students=null", "--real=null")
+    assert commands(here) == ["fit", "predict", "fit"]
+
+
+def test_a_tuning_goes_on_from_its_last_checkpoint_of_any_job(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "fail-fit").write_text("1")
+    with pytest.raises(SystemExit):
+        distill("--students=null", "--real=null")
+    (folder,) = {Path(word.partition("=")[2]).parent for word in ran(here)[0][1] if word.startswith("--model.export")}
+    last = folder / "version_0" / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.touch()
+    (here / "fail-fit").unlink()
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    distill("--students=null", "--real=null")
+    assert not [word for word in ran(here)[0][1] if word.startswith("--ckpt_path")]
+    assert [word for word in ran(here)[1][1] if word.startswith("--ckpt_path")] == [f"--ckpt_path={last}"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_reaches_the_stage_and_ends_the_trial(here: Path, signum: signal.Signals) -> None:
+    (here / "signal-predict").write_text(str(signum.value))
+    before = signal.getsignal(signum)
+    with pytest.raises(RunStoppedError, match="goes on from here") as stop:
+        distill()
+    assert stop.value.exit_code == 128 + signum
+    assert signal.getsignal(signum) is before
+    assert commands(here) == ["fit", "predict"]
+    (here / "signal-predict").unlink()
+    distill()
+    assert commands(here)[2:] == ["predict", "predict", "students", "students"]
+
+
+def test_a_dry_run_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    distill("--students=null", "--real=null")
+    capsys.readouterr()
+    distill("--real=null", "--dry-run", "--generate.data.seed=1")
+    lines = capsys.readouterr().out.splitlines()
+    assert commands(here) == ["fit", "predict"]
+    assert [line.partition(": ")[2][:6] for line in lines if not line.startswith("$") and ": " in line][:3] == [
+        "done, ", "to run", "to run",
+    ]  # fmt: skip
+    assert sum(line.startswith("$ hieramp ") for line in lines) == 3
+
+
+def test_the_trials_own_folder_is_named_by_what_it_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in ("0", "1"):
+        main(["distill", "--config", "configs/distill/digits.yaml", "--store=store", "--students=null", "--real=null",
+              f"--generate.data.seed={seed}"])  # fmt: skip
+    folders = sorted(Path("store/trials").iterdir())
+    assert len(folders) == 2
+    assert all(folder.name.startswith("digits-") for folder in folders)
+    assert all((folder / "summary.json").is_file() for folder in folders)

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hieramp_lit.comparison.cell import Cell, RunStage, StudentArguments, train
-from hieramp_lit.comparison.random_real import References, stored_side
+from hieramp_lit.comparison.random_real import References, stored_pixels
 from hieramp_lit.files import read_json, write_json, write_text
 from hieramp_lit.report.comparison import (
     SCORES,
@@ -97,7 +97,7 @@ def compare(comparison: Comparison, run: RunStage, tell: Callable[[str], None]) 
     sets = {title: ShardSet.open(path) for title, path in zip(_titles(comparison.sets), comparison.sets, strict=True)}
     _tell_changes(comparison.out / f"{NAME}.json", sets, tell)
     rows: list[ComparisonRow] = []
-    real: dict[Path, tuple[str, int, Judged]] = {}
+    real: dict[Path, tuple[str, tuple[int, int], Judged]] = {}
     for title, shards in sets.items():
         reference = None
         if comparison.references is not None:
@@ -107,17 +107,17 @@ def compare(comparison: Comparison, run: RunStage, tell: Callable[[str], None]) 
                 name = _title_of_real(made, [known for known, _, _ in real.values()])
                 real[made.path] = (
                     name,
-                    stored_side(made),
+                    stored_pixels(made),
                     _judge_real(comparison, comparison.references, name, made, run),
                 )
             reference = real[made.path]
         cells = {kind: _cell(comparison, title, shards, kind, comparison.out) for kind in comparison.kinds}
         judged = Judged(**{kind: train(cell, run, comparison.out) for kind, cell in cells.items()})
         beside = None if reference is None else (reference[0], reference[2])
-        rows.append(ComparisonRow.of(title, stored_side(shards), judged, beside, comparison.scores, comparison.full))
+        rows.append(ComparisonRow.of(title, stored_pixels(shards), judged, beside, comparison.scores, comparison.full))
         result = cells["protocol"].result(None if reference is None else reference[2].protocol)
         write_json(comparison.out / "results" / title.replace("/", "_") / FILE, result)
-    rows += [ComparisonRow(name, side, judged) for name, side, judged in real.values()]
+    rows += [ComparisonRow(name, pixels, judged) for name, pixels, judged in real.values()]
     write_json(comparison.out / f"{NAME}.json", comparison_json(rows, comparison.full))
     write_text(comparison.out / f"{NAME}.md", comparison_markdown(rows))
     write_text(comparison.out / f"{NAME}.csv", comparison_csv(rows))

@@ -48,7 +48,7 @@ class References:
             StageError: If they cannot be made.
             ValueError: If it is unknown where to take them from, or the configuration makes something else.
         """
-        side, manifest = stored_side(shards), shards.manifest
+        side, manifest = _side(shards), shards.manifest
         listed = classes_sha256(shards.classes)
         plan = {
             "classes_sha256": listed,
@@ -91,18 +91,19 @@ class References:
         return made
 
 
-def stored_side(shards: ShardSet) -> int:
-    """Side of a set's images in pixels, read from its first image.
-
-    Raises:
-        ValueError: If they are no squares.
-    """
+def stored_pixels(shards: ShardSet) -> tuple[int, int]:
+    """Height and width of a set's images, read from its first image."""
     height, width = next(iter(shards.take([0]))).image.shape[:2]
+    return int(height), int(width)
+
+
+def _side(shards: ShardSet) -> int:
+    height, width = stored_pixels(shards)
     if height != width:
         raise ValueError(
             f"{shards.path}: images of {width} × {height} pixels. Random real images are squares: say --no-random-real."
         )
-    return int(height)
+    return height
 
 
 def _settings(output: Path, classes: Path, images_per_class: int, seed: int, side: int) -> dict[str, Any]:

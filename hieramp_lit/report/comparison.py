@@ -15,7 +15,7 @@ from hieramp_lit.report.scores import (
     improvement_over_random,
     label_robust_score,
 )
-from hieramp_lit.report.table import accuracy, caption
+from hieramp_lit.report.table import accuracy, caption, protocol_name
 
 SCHEMA = 1
 MEASURES = ("top1_last", "top1_best")
@@ -45,7 +45,7 @@ class ComparisonRow:
 
     Attributes:
         title: Name of the row.
-        side: Of the images in pixels.
+        pixels: Height and width of the images.
         judged: Students on the set.
         reference: Title of the row of its random real images; None for such a row, and where there is none.
         ior: Improvement over random real images by measure; empty without reference.
@@ -53,7 +53,7 @@ class ComparisonRow:
     """
 
     title: str
-    side: int
+    pixels: tuple[int, int]
     judged: Judged
     reference: str | None = None
     ior: Mapping[str, float] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class ComparisonRow:
     def of(
         cls,
         title: str,
-        side: int,
+        pixels: tuple[int, int],
         judged: Judged,
         reference: tuple[str, Judged] | None = None,
         scores: Sequence[str] = (),
@@ -73,7 +73,7 @@ class ComparisonRow:
 
         Args:
             title: Name of the row.
-            side: Of the images in pixels.
+            pixels: Height and width of the images.
             judged: Students on the set.
             reference: Title and students of its random real images.
             scores: Which of `SCORES` to give; they are over the last epoch.
@@ -93,7 +93,7 @@ class ComparisonRow:
         if "ars" in scores:
             plain = _ior(_given(judged.plain, "ars"), _given(_given(real, "ars").plain, "ars"), "top1_last")
             found["ars"] = augmentation_robust_score(ior["top1_last"], plain)
-        return cls(title, side, judged, None if reference is None else reference[0], ior, found)
+        return cls(title, pixels, judged, None if reference is None else reference[0], ior, found)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: accuracies and differences as shares, not in per cent."""
@@ -102,7 +102,7 @@ class ComparisonRow:
         return {
             "title": self.title,
             "set": {name: value for name, value in cell["set"].items() if name != "class_list"},
-            "side": self.side,
+            "pixels": list(self.pixels),
             "summary": cell["summary"],
             **{name: None if variant is None else variant["summary"] for name, variant in variants.items()},
             "reference": self.reference,
@@ -135,7 +135,7 @@ def comparison_csv(rows: Sequence[ComparisonRow]) -> str:
         cell = row.judged.protocol
         line: dict[str, Any] = {"set": row.title, "generator": cell["set"]["generator"]}
         line |= {name: cell["set"][name] for name in ("images_per_class", "classes")}
-        line |= {"side": row.side, "n": cell["summary"]["n"]}
+        line |= {"height": row.pixels[0], "width": row.pixels[1], "n": cell["summary"]["n"]}
         for name, result in (("", cell), ("hard_", row.judged.hard), ("not_augmented_", row.judged.plain)):
             for measure in MEASURES:
                 for kind in ("mean", "std_sample", "std_population"):
@@ -180,7 +180,7 @@ def _columns(rows: Sequence[ComparisonRow]) -> dict[str, Callable[[ComparisonRow
     columns: dict[str, Callable[[ComparisonRow], str]] = {
         "set": lambda row: row.title,
         "IPC": lambda row: str(row.judged.protocol["set"]["images_per_class"]),
-        "side": lambda row: str(row.side),
+        "pixels": lambda row: "×".join(map(str, row.pixels)),
         "last": lambda row: accuracy(row.judged.protocol, "top1_last"),
         "best": lambda row: accuracy(row.judged.protocol, "top1_best"),
         "IOR": lambda row: f"{100 * row.ior['top1_last']:+.1f}" if row.ior else "",
@@ -195,8 +195,8 @@ def _columns(rows: Sequence[ComparisonRow]) -> dict[str, Callable[[ComparisonRow
 
 def _title(rows: Sequence[ComparisonRow]) -> str:
     first = rows[0].judged.protocol
-    protocol, student = first["protocol"]["name"], first["student"]["architecture"]
-    return f"Top-1 in % of {student} on {first['validation']['n']} validation images, protocol {protocol}"
+    student, judges = first["student"]["architecture"], first["validation"]["n"]
+    return f"Top-1 in % of {student} on {judges} validation images, protocol {protocol_name(first)}"
 
 
 def _caption(rows: Sequence[ComparisonRow]) -> str:

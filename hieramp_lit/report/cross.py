@@ -7,7 +7,7 @@ from rich.table import Table
 
 from hieramp_lit.report.comparison import MEASURES, as_csv
 from hieramp_lit.report.results import Result
-from hieramp_lit.report.table import accuracy, caption
+from hieramp_lit.report.table import accuracy, caption, protocol_name
 
 SCHEMA = 1
 FAILED = "failed"
@@ -102,8 +102,8 @@ def _title(outcomes: Outcomes) -> str:
     if not cells:
         return "Top-1 in %: no cell was trained"
     first = next(iter(cells.values()))
-    judges, protocol = first["validation"]["n"], first["protocol"]["name"]
-    return f"Top-1 in % on {first['set']['name']}, {judges} validation images, protocol {protocol}"
+    judges = first["validation"]["n"]
+    return f"Top-1 in % on {first['set']['name']}, {judges} validation images, protocol {protocol_name(first)}"
 
 
 def _caption(outcomes: Outcomes) -> str:

@@ -58,6 +58,13 @@ def _title(cells: Mapping[str, Result]) -> str:
     return f"Students' top-1 in % on {first['validation']['n']} validation images{per_class}"
 
 
+def protocol_name(result: Result) -> str:
+    """The protocol's name, and which of its constants were changed: ``rded but for epochs, mix``."""
+    protocol = result["protocol"]
+    changed = ", ".join(protocol.get("changed") or ())
+    return f"{protocol['name']} but for {changed}" if changed else str(protocol["name"])
+
+
 def caption(cells: Iterable[Result]) -> str:
     """What the ± of results is, and over what."""
     words = {"student_seed": "student seeds", "generate_seed": "draws of the set"}

@@ -68,7 +68,7 @@ def test_each_plan_has_its_own_reference_and_equal_plans_share_one(finished: Fin
         "random real, 2 per class", "random real, 2 per class", "random real, 1 per class"
     ]  # fmt: skip
     real = finished.rows[3].judged.protocol["set"]
-    assert (real["generator"], real["images_per_class"], finished.rows[3].side) == ("random_real", 2, 8)
+    assert (real["generator"], real["images_per_class"], finished.rows[3].pixels) == ("random_real", 2, (8, 8))
 
 
 def test_improvement_over_random_is_the_difference_of_the_result_files(finished: Finished) -> None:
@@ -91,7 +91,7 @@ def test_tables_hold_the_numbers_of_the_json(finished: Finished) -> None:
     rows = json.loads((out / "compare.json").read_text())["rows"]
     lines = list(csv.DictReader((out / "compare.csv").read_text().splitlines()))
     shown = [re.split(r" *\| *", line)[1:-1] for line in (out / "compare.md").read_text().splitlines() if "|" in line]
-    assert shown[0] == ["set", "IPC", "side", "last", "best", "IOR"]
+    assert shown[0] == ["set", "IPC", "pixels", "last", "best", "IOR"]
     drawn = [list(column.cells) for column in comparison_table(finished.rows).columns]
     assert len(rows) == len(lines) == len(shown) - 2 == len(finished.rows)
     for row, line, texts, in_terminal in zip(rows, lines, shown[2:], zip(*drawn, strict=True), strict=True):
@@ -101,7 +101,7 @@ def test_tables_hold_the_numbers_of_the_json(finished: Finished) -> None:
         assert float(line["top1_best_std_population"]) == row["summary"]["std_population"]["top1_best"]
         ior = "" if row["ior"] is None else f"{100 * row['ior']['top1_last']:+.1f}"
         assert line["ior_top1_last"] == ("" if row["ior"] is None else str(row["ior"]["top1_last"]))
-        expected = [row["title"], str(row["set"]["images_per_class"]), "8"]
+        expected = [row["title"], str(row["set"]["images_per_class"]), "8×8"]
         expected += [f"{100 * mean[name]:.1f} ± {100 * std[name]:.1f}" for name in ("top1_last", "top1_best")] + [ior]
         assert texts == list(in_terminal) == expected
         assert (line["hard_top1_last_mean"], line["lrs"]) == ("", "")

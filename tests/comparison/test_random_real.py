@@ -9,7 +9,7 @@ from PIL import Image
 from hieramp_lit.classes import load_classes
 from hieramp_lit.cli import main
 from hieramp_lit.comparison import References
-from hieramp_lit.comparison.random_real import stored_side
+from hieramp_lit.comparison.random_real import stored_pixels
 from hieramp_lit.comparison.real_source import derive_images
 from hieramp_lit.data import GenerationPlan
 from hieramp_lit.shards import ShardSet
@@ -79,7 +79,7 @@ def test_every_kind_of_data_gives_training_images_of_the_sets_plan(
     made = references.make(distilled, judges, run)
     assert made.classes == distilled.classes
     assert [sample.key for sample in made] == [sample.key for sample in distilled]
-    assert (made.manifest.generator, made.manifest.seed, stored_side(made)) == ("random_real", 4, 8)
+    assert (made.manifest.generator, made.manifest.seed, stored_pixels(made)) == ("random_real", 4, (8, 8))
     made.verify()
 
     run.verbs  # noqa: B018 (forgets)
@@ -112,6 +112,16 @@ def test_a_configuration_of_another_generator_is_refused(tmp_path: Path) -> None
     references = References(tmp_path / "real", tmp_path / "cache", tmp_path / "rded.yaml")
     with pytest.raises(ValueError, match=r"--real CONFIG: .*rded\.yaml makes a set of the generator 'rded'"):
         references.make(make_set(tmp_path / "set", images_per_class=1), DIGITS, InThisProcess())
+
+
+def test_images_that_are_no_squares_have_no_reference(tmp_path: Path) -> None:
+    (tmp_path / "flat/cat").mkdir(parents=True)
+    Image.new("RGB", (20, 12)).save(tmp_path / "flat/cat/0.png")
+    main(["import", str(tmp_path / "flat"), "--out", str(tmp_path / "set")])
+    flat = ShardSet.open(tmp_path / "set")
+    assert stored_pixels(flat) == (12, 20)
+    with pytest.raises(ValueError, match=r"20 × 12 pixels.*--no-random-real"):
+        References(tmp_path / "real", tmp_path / "cache").make(flat, DIGITS, InThisProcess())
 
 
 @pytest.mark.parametrize(

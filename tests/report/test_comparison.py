@@ -5,7 +5,7 @@ import pytest
 from hieramp_lit.report.comparison import ComparisonRow, Judged, comparison_json, comparison_markdown, comparison_table
 from tests.report.test_results import result as one_run
 
-PROTOCOL = {"name": "rded", "constants": {}}
+PROTOCOL = {"name": "rded", "constants": {}, "changed": {"epochs": {}, "mix": {}}}
 
 
 def result(last: float, best: float) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def result(last: float, best: float) -> dict[str, Any]:
 
 REAL = Judged(result(0.5, 0.55), plain=result(0.4, 0.4))
 ROW = ComparisonRow.of(
-    "ours", 32, Judged(result(0.62, 0.6), hard=result(0.4, 0.4), plain=result(0.36, 0.4)), ("real", REAL),
+    "ours", (32, 32), Judged(result(0.62, 0.6), hard=result(0.4, 0.4), plain=result(0.36, 0.4)), ("real", REAL),
     ("hlr", "lrs", "ars"), full=0.9,
 )  # fmt: skip
 
@@ -28,13 +28,13 @@ def test_what_a_row_adds_by_hand() -> None:
 
 
 def test_columns_stand_where_something_is_in_them() -> None:
-    bare = ComparisonRow("bare", 8, Judged(result(0.1, 0.2)))
+    bare = ComparisonRow("bare", (12, 20), Judged(result(0.1, 0.2)))
     names = [column.header for column in comparison_table([bare]).columns]
-    assert names == ["set", "IPC", "side", "last", "best"]
+    assert names == ["set", "IPC", "pixels", "last", "best"]
     text = comparison_markdown([ROW, bare])
-    assert "| ours | 1 | 32 | 62.0 | 60.0 | +12.0 | 40.0 | 36.0 | 50.0 | 0.195 | 0.286 |" in text
-    assert "| bare | 1 | 8 | 10.0 | 20.0 |  |  |  |  |  |  |" in text
-    assert text.startswith("Top-1 in % of convnet3 on 450 validation images, protocol rded")
+    assert "| ours | 1 | 32×32 | 62.0 | 60.0 | +12.0 | 40.0 | 36.0 | 50.0 | 0.195 | 0.286 |" in text
+    assert "| bare | 1 | 12×20 | 10.0 | 20.0 |  |  |  |  |  |  |" in text
+    assert text.startswith("Top-1 in % of convnet3 on 450 validation images, protocol rded but for epochs, mix\n")
     assert "one run each; IOR: points" in text
     assert "IOR" not in comparison_markdown([bare])
 
@@ -66,4 +66,4 @@ def test_a_score_without_its_parts_is_refused(
     score: str, judged: Judged, reference: tuple[str, Judged] | None, full: float | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        ComparisonRow.of("x", 32, judged, reference, (score,), full)
+        ComparisonRow.of("x", (32, 32), judged, reference, (score,), full)

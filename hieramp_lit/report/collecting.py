@@ -77,18 +77,19 @@ def _with_class_tokens(measured: Iterable[Measured]) -> list[Measured]:
 
 
 def _once(measured: Sequence[Measured], left_out: list[str]) -> list[Measured]:
-    """Leave out a number whose runs all stand in another result as well."""
-    kept = list[Measured]()
-    repeated = 0
-    for place, one in enumerate(measured):
-        if any(
-            one.runs_of < other.runs_of or (one.runs_of == other.runs_of and earlier < place)
-            for earlier, other in enumerate(measured)
-            if other is not one
-        ):
-            repeated += 1
-        else:
-            kept.append(one)
-    if repeated:
-        left_out.append(f"{repeated} results hold runs that other results hold as well, and are shown once.")
+    """Leave out a number whose runs all stand in another result as well: in a larger one, or one that says more."""
+    telling = sorted(measured, key=lambda one: one.class_tokens is None)  # stable: else the first
+    place = {id(one): number for number, one in enumerate(telling)}
+    kept = [
+        one
+        for one in measured
+        if not any(
+            one.runs_of < other.runs_of or (one.runs_of == other.runs_of and place[id(other)] < place[id(one)])
+            for other in measured
+        )
+    ]
+    if len(kept) < len(measured):
+        left_out.append(
+            f"{len(measured) - len(kept)} results hold runs that other results hold as well, and are shown once."
+        )
     return kept

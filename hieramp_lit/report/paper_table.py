@@ -1,18 +1,19 @@
 """Tables of the paper with measured numbers beside: which rows they have, in which order, and what stands in them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from hieramp_lit.report.matching import Row, match, setting_of
 from hieramp_lit.report.measured import Measured, Value
 from hieramp_lit.report.paper import PER_CENT, TABLES, TITLES, PaperCell, paper_cells
-from hieramp_lit.report.schedule_name import OFF
+from hieramp_lit.report.schedule_name import FINAL, OFF
 
 COMPARED = "best"
 """Of students, which of the paper's kind: RDED, whose protocol it follows, reports the best epoch."""
 _DECIMALS = {PER_CENT: 1, "seconds_per_image": 3, "peak_memory_gb": 3}
 _WITH_PAIRS_APART = {"1", "SAM", "DIVER"}
+_OF_SCHEDULES = {PER_CENT, "fid"}
 _STAGES = ("coarse", "mid", "fine", "full")
 _UNITS = {
     PER_CENT: "top-1 in %",
@@ -93,6 +94,8 @@ def lay_out(measured: Sequence[Measured], table: str | None = None) -> list[Pape
         raise ValueError("There is nothing to lay beside the paper.")
     kinds = {_kind(cell.metric) for cell in paper_cells() if table in {None, cell.table}}
     rows = [row for one in measured if _kind(one.metric) in kinds for row in match(one, table)]
+    if table is None:
+        rows = _together(rows)
     return [
         PaperTable(name, tuple(_lines([row for row in rows if row.table == name])))
         for name in TABLES
@@ -132,6 +135,24 @@ def _kind(metric: str) -> str:
     return metric.partition("@")[0]
 
 
+def _together(rows: Sequence[Row]) -> list[Row]:
+    """Bring baselines without a number of the paper to schedules without one, where the experiment is the same."""
+    homes: dict[tuple[object, ...], str] = {}
+    for row in rows:
+        if row.paper is None and row.ours is not None and row.ours.schedule is not None:
+            homes.setdefault(_experiment(row.ours), row.table)
+    return [
+        replace(row, table=homes.get(_experiment(row.ours), row.table))
+        if row.paper is None and row.ours is not None and row.ours.schedule is None
+        else row
+        for row in rows
+    ]
+
+
+def _experiment(ours: Measured) -> tuple[object, ...]:
+    return (ours.dataset, ours.ipc, ours.teacher, ours.student, ours.metric)
+
+
 def _lines(rows: Sequence[Row]) -> list[Line]:
     """Rows of one table, the paper's order first."""
     blocks = {_block(row) for row in rows}
@@ -155,16 +176,15 @@ def _lines(rows: Sequence[Row]) -> list[Line]:
 def _line(row: Row) -> Line:
     if row.paper is not None:
         cell = row.paper
-        setting = cell.setting
-        if row.remark.startswith("another schedule") and row.ours is not None:
-            setting = setting_of(row.ours)
+        own = row.ours is not None and row.ours.method == "HIERAMP" and row.ours.metric in _OF_SCHEDULES
+        setting = setting_of(row.ours) if own and row.ours is not None else ""
         return Line(
-            cell.dataset, cell.ipc, cell.method, cell.teacher, cell.student, setting, cell.metric, cell, row.ours,
-            row.remark,
+            cell.dataset, cell.ipc, cell.method, cell.teacher, cell.student,
+            cell.setting or ("" if setting == FINAL else setting), cell.metric, cell, row.ours, row.remark,
         )  # fmt: skip
     ours = row.ours
     if ours is None:
-        raise ValueError("a row of nothing")
+        raise ValueError("A row holds a number of the paper, one of ours, or both.")
     setting = setting_of(ours)
     return Line(
         ours.dataset, ours.ipc, ours.method, ours.teacher, ours.student, setting, ours.metric, None, ours, row.remark

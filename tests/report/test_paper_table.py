@@ -258,6 +258,23 @@ def test_runs_that_stand_in_two_files_count_once() -> None:
     assert found.left_out == ("2 results hold runs that other results hold as well, and are shown once.",)
 
 
+def test_of_files_with_the_same_runs_the_one_that_says_more_counts() -> None:
+    plain = result([0.45], generator="var", made_by=OFF)
+    paths = [write(plain, "a/result.json"), write(trial(plain, stages={"tune": {}}), "b/result.json")]
+    (kept,) = collect(paths).measured
+    assert (kept.source, kept.class_tokens) == ("b/result.json", True)
+
+
+def test_baselines_stand_beside_the_schedules_of_the_same_digits() -> None:
+    amplified = configuration(Amplification(beta=2), patch_nums=(1, 2, 3, 4))
+    plain = result([0.8], classes="digits", generator="random_real", made_by={})
+    found = tables(result([0.9], classes="digits", made_by=amplified), plain)
+    assert [(name, [line.method for line in one.lines]) for name, one in found.items()] == [
+        ("3", ["random_real", "HIERAMP"])
+    ]
+    assert set(tables(plain)) == {"1"}
+
+
 def test_a_trials_random_real_images_are_a_row_too() -> None:
     real = result([0.3], generator="random_real", made_by={})
     found = tables(trial(result([0.45]), real=real))

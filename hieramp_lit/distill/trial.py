@@ -114,8 +114,13 @@ def read_trial(settings: Sequence[Setting]) -> Trial:
         seeds=_seeds(by_section["students"]) if parts["students"] is not None else (),
         inspect=None if inspect is None else tuple(inspect),
         tracking=_tracking(_mapping("wandb", by_section["wandb"])),
-        values={setting.key: setting.value for setting in settings},
+        values={setting.key: setting.value for setting in settings if not _is_overtaken(setting, by_section)},
     )
+
+
+def _is_overtaken(setting: Setting, by_section: Mapping[str, Sequence[Setting]]) -> bool:
+    """A section that was null before it got keys."""
+    return len(setting.path) == 1 and len(by_section[setting.path[0]]) > 1
 
 
 def flag(setting: Setting) -> str:

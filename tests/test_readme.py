@@ -40,7 +40,7 @@ def _without_overrides(arguments: list[str]) -> list[str]:
     kept = []
     words = iter(arguments)
     for word in words:
-        if not re.match(r"--(model|data|trainer)\.", word):
+        if not re.match(r"--(model|data|trainer|tune|generate|real|students|inspect|wandb)[.=]", word):
             kept.append(word)
         elif "=" not in word:
             next(words)

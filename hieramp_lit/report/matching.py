@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hieramp_lit.report.measured import Measured
-from hieramp_lit.report.paper import PaperCell, paper_cells
+from hieramp_lit.report.paper import OF_AN_IMAGE, PaperCell, paper_cells
 from hieramp_lit.report.schedule_name import FINAL, OFF
 
 _MAIN = {"1", "2", "6"}
@@ -70,7 +70,7 @@ def _same_experiment(cell: PaperCell, measured: Measured) -> bool:
 def _is(cell: PaperCell, measured: Measured) -> bool:
     """Whether it is the cell, of those of the same experiment."""
     setting = setting_of(measured)
-    if measured.metric in {"seconds_per_image", "peak_memory_gb"}:
+    if measured.metric in OF_AN_IMAGE:
         return _word(cell.method) == _word(measured.method) and cell.setting == setting
     if measured.method == "HIERAMP":
         return cell.method == "HIERAMP" and setting == (cell.setting or FINAL)
@@ -95,7 +95,7 @@ def _undecided(cell: PaperCell, measured: Measured) -> str:
 
 def _home(measured: Measured) -> str:
     """The table whose form fits a number that the paper does not have."""
-    if measured.metric in {"seconds_per_image", "peak_memory_gb"}:
+    if measured.metric in OF_AN_IMAGE:
         return "9"
     if measured.metric.startswith("fid"):
         return "6"
@@ -116,6 +116,8 @@ def _reason(measured: Measured, table: str | None) -> str:
     pairs = [cell for cell in cells if (cell.teacher, cell.student) == (measured.teacher, measured.student)]
     if not pairs:
         return f"{where} has no {measured.student or '–'} taught by {measured.teacher or 'nobody'} there"
+    if measured.metric in OF_AN_IMAGE:
+        return f"{where} has no {measured.method} at {setting_of(measured)}"
     if measured.method == "HIERAMP" and any(cell.method == "HIERAMP" for cell in pairs):
         return f"{where} has no schedule {setting_of(measured)} there"
     return f"{where} has no {measured.method} there"

@@ -187,10 +187,12 @@ def _of_bench(report: Mapping[str, Any], path: Path) -> Iterator[Measured]:
     where = f"{report['machine']['device']}, depth {settings['depth']}, {settings['precision']}"
     for group in report["groups"]:
         for row in group["rows"]:
-            numbers = {"seconds_per_image": (row["median_s"] / row["work"], row["spread_s"] / row["work"])}
+            n = len(row["seconds"])
+            spread = row["spread_s"] / row["work"] if n > 1 else None
+            numbers: dict[str, Value] = {"seconds_per_image": Value(row["median_s"] / row["work"], spread)}
             if row["peak_bytes"] is not None:
-                numbers["peak_memory_gb"] = (row["peak_bytes"] / 2**30, None)
-            for metric, (value, spread) in numbers.items():
+                numbers["peak_memory_gb"] = Value(row["peak_bytes"] / 2**30, None)
+            for metric, value in numbers.items():
                 yield Measured(
                     source=str(path),
                     # The tables' networks are of depth 16, whatever the classes.
@@ -203,9 +205,9 @@ def _of_bench(report: Mapping[str, Any], path: Path) -> Iterator[Measured]:
                     class_tokens=None,
                     weights="",
                     metric=metric,
-                    values={"value": Value(value, spread)},
-                    runs=f"{len(row['seconds'])} timed runs",
-                    n=len(row["seconds"]),
+                    values={"value": value},
+                    runs=f"{n} timed run{'s' if n > 1 else ''}",
+                    n=n,
                     protocol=where,
                     runs_of=frozenset([f"{where} {group['title']} {row['name']} {metric} {row['seconds']}"]),
                 )

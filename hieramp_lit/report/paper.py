@@ -20,6 +20,8 @@ TITLES = {
     "DIVER": "DIVER",
 }
 PER_CENT = "top1"
+OF_AN_IMAGE = ("seconds_per_image", "peak_memory_gb")
+"""Metrics that have nothing to do with the classes."""
 
 
 class PaperCell(NamedTuple):

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
-from hieramp_lit.report.paper import PER_CENT
+from hieramp_lit.report.paper import OF_AN_IMAGE, PER_CENT
 from hieramp_lit.report.paper_table import COMPARED, Line, PaperTable, show_difference, show_value
 
 FORMATS = ("markdown", "latex", "csv")
@@ -83,7 +83,7 @@ def _columns(table: PaperTable) -> tuple[dict[str, Column], list[str]]:
     """Titles and contents of the columns; and what is the same in all rows, which the caption says instead."""
     others = _others(table)
     identity: dict[str, Column] = {
-        "data set": lambda line: line.dataset,
+        "data set": lambda line: "" if line.metric in OF_AN_IMAGE else line.dataset,
         "IPC": lambda line: "" if line.ipc is None else str(line.ipc),
         "method": lambda line: line.method,
         "teacher": lambda line: line.teacher,
@@ -135,6 +135,8 @@ def _caption(table: PaperTable, same: Sequence[str]) -> str:
             "protocol reports the best epoch"
         )
     else:
+        if table.lines[0].metric in OF_AN_IMAGE:
+            parts.append("ours: median ± spread of timed runs")
         parts.append("difference: ours − paper")
     return "; ".join(part for part in parts if part)
 

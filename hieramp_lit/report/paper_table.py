@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hieramp_lit.report.matching import Row, match, setting_of
 from hieramp_lit.report.measured import Measured, Value
-from hieramp_lit.report.paper import PER_CENT, TABLES, TITLES, PaperCell, paper_cells
+from hieramp_lit.report.paper import OF_AN_IMAGE, PER_CENT, TABLES, TITLES, PaperCell, paper_cells
 from hieramp_lit.report.schedule_name import FINAL, OFF
 
 COMPARED = "best"
@@ -194,7 +194,7 @@ def _line(row: Row) -> Line:
 def _block(row: Row) -> tuple[object, ...]:
     """What a reader compares the rows of."""
     line = _line(row)
-    if line.metric in {"seconds_per_image", "peak_memory_gb"}:
+    if line.metric in OF_AN_IMAGE:
         return (line.metric,)
     if row.table in _WITH_PAIRS_APART:
         return (line.dataset, line.ipc, line.metric, line.teacher, line.student)

@@ -231,6 +231,15 @@ def test_time_and_memory_of_tables_8_and_9() -> None:
     assert line.remark == "the paper has nothing on depth 30"
 
 
+def test_one_timed_run_has_no_spread_and_other_batches_no_place() -> None:
+    report = bench(plain=(0.2, None))
+    report["groups"][0]["title"] = "batch 8"
+    report["groups"][0]["rows"][0]["seconds"] = [0.2]
+    (line,) = ours(tables(report)["9"])
+    assert (line.ours.values["value"].std, line.ours.runs) == (None, "1 timed run")
+    assert line.remark == "the paper has no VAR at batch 8"
+
+
 @pytest.mark.parametrize(
     ("accuracy", "shown", "difference"),
     [(0.47649, "47.6", "0.0"), (0.47551, "47.6", "0.0"), (0.4766, "47.7", "+0.1"), (0.4749, "47.5", "−0.1")],

@@ -82,7 +82,8 @@ def put_stand_in(folder: Path) -> Path:
         (folder / f"real-{seed}.json").write_text(json.dumps(result(0.5, 0.6, seed=seed)))
     (folder / "stand_in.py").write_text(STAND_IN)
     program = folder / "python"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/stand_in.py" "{folder}" "$@"\n')
+    python_itself = f'[ "$1" = -c ] && exec "{sys.executable}" "$@"\n'  # W&B asks it for its umask
+    program.write_text(f'#!/bin/sh\n{python_itself}exec "{sys.executable}" "{folder}/stand_in.py" "{folder}" "$@"\n')
     program.chmod(0o755)
     return program
 

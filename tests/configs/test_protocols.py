@@ -37,32 +37,45 @@ def test_a_file_states_every_constant_of_its_protocol(path: Path) -> None:
     assert model == ({"norm": "instance"} if path.stem == "minimax_hard" else {})
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS, ids=name_of)
-@pytest.mark.parametrize("student", STUDENTS, ids=name_of)
-def test_it_replaces_every_constant_of_a_students_configuration(
-    student: Path, protocol: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("turn", "student"), list(enumerate(STUDENTS)), ids=[path.stem for path in STUDENTS])
+def test_each_replaces_every_constant_of_a_students_configuration_and_of_one_another(
+    turn: int, student: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = yaml.safe_load(printed(capsys, "fit", student, protocol))
-    assert whole["model"]["init_args"]["protocol"] == plain(protocol.stem)
+    one_after_the_other = [PROTOCOLS[(turn + k) % len(PROTOCOLS)] for k in range(len(PROTOCOLS))]
+    whole = yaml.safe_load(printed(capsys, "fit", student, *one_after_the_other))
+    assert whole["model"]["init_args"]["protocol"] == plain(one_after_the_other[-1].stem)
     assert whole["trainer"]["max_epochs"] == whole["trainer"]["check_val_every_n_epoch"] == -1
 
 
-@pytest.mark.parametrize(
-    ("student", "protocol"), [(path, PROTOCOLS[k % len(PROTOCOLS)]) for k, path in enumerate(STUDENTS)], ids=name_of
-)
-def test_students_train_under_it(student: Path, protocol: Path, put_inputs: Callable[[Path], Path]) -> None:
-    teacher = yaml.safe_load(student.read_text())["model"]["init_args"]["teacher"]
-    tiny = ROOT / "tests/tiny/student.yaml"
-    command = ["fit", *(f"--config={path}" for path in (student, protocol, tiny, put_inputs(student)))]
-    if teacher is None and PUBLISHED[protocol.stem].labels == "soft":
-        with pytest.raises(ValueError, match=r"model\.protocol\.labels='soft' needs a teacher"):
-            main(command)
-        return
-    main(command)
+def fit(student: str, protocol: Path, inputs: Path) -> None:
+    files = [ROOT / f"configs/student/{student}.yaml", protocol, ROOT / "tests/tiny/student.yaml", inputs]
+    main(["fit", *(f"--config={path}" for path in files)])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=name_of)
+def test_students_train_under_it(protocol: Path, put_inputs: Callable[[Path], Path]) -> None:
+    fit("digits", protocol, put_inputs(ROOT / "configs/student/digits.yaml"))
     (path,) = Path("runs").rglob(results.FILE)
     result = results.read(path)["protocol"]
     assert (result["name"], result["version"]) == (protocol.stem, 1)
-    assert set(result["changed"]) - {"batch_size", "mean", "std"} <= {"epochs", "evaluate_every", "evaluate_early"}
+    assert set(result["changed"]) == CHANGED_BY_TINY[protocol.stem]
+
+
+CHANGED_BY_TINY = {
+    "rded": {"batch_size", "epochs", "evaluate_every"},
+    "clean": {"batch_size", "epochs", "evaluate_every"},
+    "d3hr": {"batch_size", "epochs", "evaluate_early"},
+    "minimax_hard": {"batch_size", "epochs"},
+}
+"""tests/tiny/student.yaml: two epochs, each evaluated, batches of four images."""
+
+
+def test_teachers_train_under_hard_labels_alone(put_inputs: Callable[[Path], Path]) -> None:
+    by_name = {path.stem: path for path in PROTOCOLS}
+    inputs = put_inputs(ROOT / "configs/student/digits_teacher.yaml")
+    fit("digits_teacher", by_name["minimax_hard"], inputs)
+    with pytest.raises(ValueError, match=r"model\.protocol\.labels='soft' needs a teacher"):
+        fit("digits_teacher", by_name["clean"], inputs)
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=name_of)

@@ -6,7 +6,9 @@ from hieramp_lit.metrics.inception import inception
 
 
 def test_names_the_file_that_is_missing():
-    with pytest.raises(FileNotFoundError, match=r"There is no file weights\.pth\. Download weights-inception-2015-12-05"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no file weights\.pth\. Download weights-inception-2015-12-05-6726825d"
+    ):
         inception(Path("weights.pth"))
 
 

@@ -28,7 +28,8 @@ class References:
 
     Attributes:
         folder: Gets the configurations of ``hieramp predict`` that make them.
-        cache: Holds sets and students for all comparisons.
+        cache: Holds sets and students for all comparisons. A set that is there is not compared with the data it came
+            from again: delete the folder where these have changed.
         config: Configuration that makes random real images; None derives one from the students' validation data.
     """
 

@@ -58,6 +58,13 @@ def setting_of(measured: Measured) -> str:
     return ", ".join((measured.schedule.name, *measured.schedule.others))
 
 
+def method_of(measured: Measured, table: str) -> str:
+    """The method as a table calls it: Table 7 tells VAR with class tokens from VAR without."""
+    if measured.method != "VAR" or table != "7" or measured.class_tokens is None:
+        return measured.method
+    return "VAR with class tokens" if measured.class_tokens else "VAR without class tokens"
+
+
 def _same_experiment(cell: PaperCell, measured: Measured) -> bool:
     return (
         cell.metric == measured.metric
@@ -101,6 +108,8 @@ def _home(measured: Measured) -> str:
         return "6"
     if measured.schedule is None:
         return "1"
+    if measured.class_tokens is False:
+        return "7"
     return "4" if measured.schedule.name.startswith("C-M-F") else "3"
 
 

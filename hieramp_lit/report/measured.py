@@ -1,6 +1,7 @@
 """Measured numbers in the paper's words: read from what our commands write, each with what it can be compared by."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,8 @@ from hieramp_lit.report.schedule_name import OFF, ScheduleName, name_schedule
 
 _VAR_NAMES = {"hieramp": "HIERAMP", "var": "VAR"}
 _BENCHED = {"plain VAR": "VAR", "+ class tokens": "VAR + class tokens", "+ amplification": "HIERAMP"}
-_PUBLISHED_VAR = "hf://FoundationVision/var/"
+_PLAIN_VAR = re.compile(r"var(_d\d+)?\.(pth|safetensors)")
+_TUNED_VAR = re.compile(r"class_tokens\.(pth|safetensors|ckpt)")
 _INCEPTION = "fid@inception"
 _EXPECTED = "Expected: a result.json, an inspect.json, or what `hieramp bench generate --out` wrote."
 
@@ -266,11 +268,13 @@ def _architecture(described: Mapping[str, Any] | None) -> str:
 
 
 def _class_tokens_of(trial: Mapping[str, Any]) -> bool | None:
-    """Published VARs have no class tokens; what a trial has tuned has them."""
+    """What a trial has tuned has class tokens; else the weights' file tells by its name, as ours and VAR's own do."""
     if "tune" in trial.get("stages", {}):
         return True
-    checkpoint = str(trial.get("values", {}).get("generate.model.checkpoint", ""))
-    return False if checkpoint.startswith(_PUBLISHED_VAR) else None
+    name = str(trial.get("values", {}).get("generate.model.checkpoint", "")).rpartition("/")[2]
+    if _PLAIN_VAR.fullmatch(name):
+        return False
+    return True if _TUNED_VAR.fullmatch(name) else None
 
 
 def _seeds(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from hieramp_lit.report.matching import Row, match, setting_of
+from hieramp_lit.report.matching import Row, match, method_of, setting_of
 from hieramp_lit.report.measured import Measured, Value
 from hieramp_lit.report.paper import OF_AN_IMAGE, PER_CENT, TABLES, TITLES, PaperCell, paper_cells
 from hieramp_lit.report.schedule_name import FINAL, OFF
@@ -136,14 +136,18 @@ def _kind(metric: str) -> str:
 
 
 def _together(rows: Sequence[Row]) -> list[Row]:
-    """Bring baselines without a number of the paper to schedules without one, where the experiment is the same."""
+    """Of one experiment that the paper does not have, bring plain VAR and baselines to one table.
+
+    That is the table of its schedules; where nothing is amplified, that of class tokens.
+    """
     homes: dict[tuple[object, ...], str] = {}
-    for row in rows:
-        if row.paper is None and row.ours is not None and row.ours.schedule is not None:
-            homes.setdefault(_experiment(row.ours), row.table)
+    without_paper = [(row.table, row.ours) for row in rows if row.paper is None and row.ours is not None]
+    for table in ("1", "3", "7"):
+        homes |= {_experiment(ours): table for home, ours in without_paper if home == table}
+    homes |= {_experiment(ours): home for home, ours in without_paper if ours.method == "HIERAMP"}
     return [
-        replace(row, table=homes.get(_experiment(row.ours), row.table))
-        if row.paper is None and row.ours is not None and row.ours.schedule is None
+        replace(row, table=homes[_experiment(row.ours)])
+        if row.paper is None and row.ours is not None and row.table in {"1", "3"} and row.ours.method != "HIERAMP"
         else row
         for row in rows
     ]
@@ -186,8 +190,9 @@ def _line(row: Row) -> Line:
     if ours is None:
         raise ValueError("A row holds a number of the paper, one of ours, or both.")
     setting = setting_of(ours)
+    method = method_of(ours, row.table)
     return Line(
-        ours.dataset, ours.ipc, ours.method, ours.teacher, ours.student, setting, ours.metric, None, ours, row.remark
+        ours.dataset, ours.ipc, method, ours.teacher, ours.student, setting, ours.metric, None, ours, row.remark
     )
 
 

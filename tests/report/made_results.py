@@ -7,6 +7,8 @@ from typing import Any
 
 from hieramp_lit.amplify import Amplification
 from hieramp_lit.classes import load_classes
+from hieramp_lit.report.collecting import collect
+from hieramp_lit.report.paper_table import Line, PaperTable, lay_out
 from hieramp_lit.report.results import SCHEMA, summarize
 from hieramp_lit.var import Scales
 
@@ -134,3 +136,14 @@ def write(content: Any, name: str = "result.json") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return path
+
+
+def tables(*contents: Any, table: str | None = None) -> dict[str, PaperTable]:
+    """The tables of results that lie in ``0/result.json``, ``1/result.json`` …"""
+    paths = [write(content, f"{number}/result.json") for number, content in enumerate(contents)]
+    return {found.table: found for found in lay_out(collect(paths).measured, table)}
+
+
+def ours(found: PaperTable) -> list[Line]:
+    """Its rows that hold something measured."""
+    return [line for line in found.lines if line.ours is not None]

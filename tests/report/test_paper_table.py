@@ -1,8 +1,5 @@
 """Which number of the paper lies beside which of ours, and what the table then says."""
 
-import csv
-import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +7,13 @@ import pytest
 
 from hieramp_lit.amplify import Amplification
 from hieramp_lit.report.collecting import collect
-from hieramp_lit.report.paper import paper_cells
 from hieramp_lit.report.paper_formats import render
-from hieramp_lit.report.paper_table import Line, PaperTable, lay_out, show_difference, show_value
-from tests.report.made_results import bench, configuration, inspection, result, trial, write
+from hieramp_lit.report.paper_table import show_difference, show_value
+from tests.report.made_results import bench, configuration, inspection, ours, result, tables, trial, write
 
 OFF = configuration(None)
 COARSE = Amplification(beta=5, rho=0.3, stages=["coarse"])
 WEAK = Amplification(beta={"coarse": 0.1, "mid": 5, "fine": 5}, rho=0.5)
-
-
-def tables(*contents: Any, table: str | None = None) -> dict[str, PaperTable]:
-    paths = [write(content, f"{number}/result.json") for number, content in enumerate(contents)]
-    return {found.table: found for found in lay_out(collect(paths).measured, table)}
-
-
-def ours(found: PaperTable) -> list[Line]:
-    return [line for line in found.lines if line.ours is not None]
 
 
 def test_last_best_and_difference_by_hand() -> None:
@@ -88,7 +75,9 @@ def test_class_lists_are_compared_as_sets_of_classes() -> None:
 def test_class_tokens_of_a_plain_var() -> None:
     plain = {"generator": "var", "made_by": OFF}
     with_tokens = trial(result([0.45], **plain), stages={"tune": {}})
-    without = trial(result([0.46], **plain), values={"generate.model.checkpoint": "hf://FoundationVision/var/v.pth"})
+    without = trial(
+        result([0.46], **plain), values={"generate.model.checkpoint": "hf://FoundationVision/var/var_d16.pth"}
+    )
     without["set"]["configuration_sha256"] = "other"
     found = tables(with_tokens, without)
     assert set(found) == {"3", "7"}
@@ -110,6 +99,35 @@ def test_a_plain_var_of_which_nothing_says_whether_it_has_class_tokens_is_ambigu
     found = tables(plain, result([0.47], made_by=configuration(COARSE)))
     assert [line.method for line in ours(found["7"])] == ["VAR with class tokens"]
     assert [line.remark for line in ours(found["3"])] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "known"),
+    [
+        ("hf://FoundationVision/var/var_d16.pth", False),
+        ("asset://digits/var.safetensors", False),
+        ("runs/imagenet/class_tokens.safetensors", True),
+        ("runs/mine/best.ckpt", None),
+    ],
+)
+def test_the_weights_file_tells_by_its_name(checkpoint: str, known: bool | None) -> None:
+    plain = result([0.45], generator="var", made_by=OFF)
+    (measured,) = collect([write(trial(plain, values={"generate.model.checkpoint": checkpoint}))]).measured
+    assert measured.class_tokens is known
+
+
+def test_table_7_on_digits() -> None:
+    def cell(weights: str, checkpoint: str) -> dict[str, Any]:
+        made = configuration(None, patch_nums=(1, 2, 3, 4), weights=weights)
+        plain = result([0.8], classes="digits", generator="var", made_by=made)
+        return trial(plain, values={"generate.model.checkpoint": checkpoint})
+
+    real = result([0.7], classes="digits", generator="random_real", made_by={})
+    both = [cell("a", "asset://digits/var.safetensors"), cell("b", "runs/digits/class_tokens.safetensors")]
+    found = tables(*both, real)
+    assert [(name, [line.method for line in one.lines]) for name, one in found.items()] == [
+        ("7", ["VAR with class tokens", "VAR without class tokens", "random_real"])
+    ]
 
 
 def test_another_schedule_lies_beside_the_papers_with_a_remark() -> None:
@@ -151,21 +169,6 @@ def test_digits_stand_in_the_papers_form() -> None:
         "The paper has nothing on digits: 3/result.json, 2/result.json, 1/result.json, 4/result.json, 0/result.json."
         in text
     )
-
-
-def test_what_all_schedules_have_in_common_is_said_once() -> None:
-    def cell(beta: int, **options: Any) -> dict[str, Any]:
-        made = configuration(Amplification(beta=beta, **options), patch_nums=(1, 2, 3, 4))
-        return result([0.9], classes="digits", made_by=made)
-
-    unconditional = {"saliency": "unconditional"}
-    text = render(list(tables(cell(5, **unconditional), cell(3, **unconditional)).values()), "markdown")
-    assert text.count("saliency unconditional") == 1
-    assert "ours with saliency unconditional" in text.partition("|")[0]
-    rows = [line for line in text.splitlines() if line.startswith("| HIERAMP")]
-    assert [row.split(" | ")[1] for row in rows] == ["full 3 50%", "full 5 50%"]
-    text = render(list(tables(cell(5, **unconditional), cell(3)).values()), "markdown")
-    assert "| full 5 50%, saliency unconditional |" in text
 
 
 def test_one_table_alone() -> None:
@@ -293,55 +296,3 @@ def test_a_trials_random_real_images_are_a_row_too() -> None:
 def test_seeds_of_sets_are_told_from_those_of_students() -> None:
     (line,) = ours(tables(result([0.45, 0.47], draws=[0, 5]))["1"])
     assert line.ours.runs == "0; sets 0, 5"
-
-
-def test_notes_of_the_paper_are_footnotes() -> None:
-    found = tables(result([0.5]))
-    text = render([found["2"]], "markdown")
-    note = "Table 1 gives 47.6 for the same cell."
-    number = re.search(rf"^\[(\d+)\] {re.escape(note)}$", text, re.MULTILINE)[1]
-    assert f"| 44.6 ± 0.5 [{number}] |" in text
-    other = "the paper's text calls this cell a MobileNet-V2 teacher"
-    assert (other.capitalize()[:9] in text) == any(line.paper.note.startswith(other) for line in found["2"].lines)
-
-
-def test_latex_is_balanced_and_escaped() -> None:
-    found = tables(
-        result([0.5], student="mobilenet_v2", changed={"lr_&_{x}": {}}),
-        result([0.5], classes="digits", made_by=configuration(COARSE)),
-        bench(plain=(0.2, 2**31)),
-    )
-    text = render(list(found.values()), "latex", ["50% of_it"])
-    assert [text.count(rf"\begin{{{name}}}") for name in ("table", "tabular")] == [len(found)] * 2
-    assert [text.count(rf"\end{{{name}}}") for name in ("table", "tabular")] == [len(found)] * 2
-    code = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
-    bare = re.sub(r"\\[&%$#_{}]", "", code)
-    assert bare.count("{") == bare.count("}")
-    assert bare.count("$") % 2 == 0
-    assert not re.search("[%_#±–−βρ³]", re.sub(r"\$\^\{\d+\}\$", "", bare))
-    for rows in re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", bare, re.DOTALL):
-        widths = {line.count(" & ") + 1 for line in rows[1].splitlines() if line.endswith(r" \\")}
-        assert widths == {len(rows[0])}
-
-
-def test_csv_gives_the_numbers_back() -> None:
-    found = tables(result([0.47, 0.485], last=[0.46, 0.4655]), bench(amplified=(0.3, 2**30)))
-    lines = list(csv.DictReader(io.StringIO(render(list(found.values()), "csv"))))
-    assert len(lines) == sum(len(one.lines) for one in found.values())
-    (main,) = [line for line in lines if line["table"] == "1" and line["source"]]
-    assert float(main["ours_best_mean"]) == pytest.approx(47.75, abs=1e-12)
-    assert float(main["ours_last_mean"]) == pytest.approx(46.275, abs=1e-12)
-    assert float(main["difference"]) == float(main["ours_best_mean"]) - float(main["paper_mean"])
-    assert (main["compared"], main["n"], main["seeds"], main["protocol"]) == ("best", "2", "0, 1", "rded 1.0")
-    (time,) = [line for line in lines if line["table"] == "8" and line["source"]]
-    assert (float(time["ours_value_mean"]), time["compared"]) == (0.15, "value")
-    papers = {(cell.table, cell.method, cell.setting, cell.student, cell.teacher): cell.mean for cell in paper_cells()}
-    for line in lines:
-        if line["table"] in {"2", "3"}:
-            key = tuple(line[name] for name in ("table", "method", "setting", "student", "teacher"))
-            assert float(line["paper_mean"]) == papers[key]
-
-
-def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="--format html"):
-        render(list(tables(result([0.5])).values()), "html")

@@ -13,7 +13,7 @@ from hieramp_lit.distill.recording import is_agents_run, record
 from hieramp_lit.distill.summary import FILE as SUMMARY
 from hieramp_lit.distill.summary import collect, student_cells
 from hieramp_lit.distill.trial import Trial
-from hieramp_lit.files import write_json
+from hieramp_lit.files import read_json, write_json
 from hieramp_lit.report import student_table
 from hieramp_lit.report.results import FILE as RESULT
 from hieramp_lit.tracking import TrialRun
@@ -54,7 +54,10 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
     start = time.monotonic()
     runner = StageRunner(trial.store, console)
     known = [runner.seconds(stage) is not None for stage in stages.named().values()]
-    recorded_before = all(known) and (out / SUMMARY).is_file() and not is_agents_run()
+    complete = (out / SUMMARY).is_file() and _hash_of(out) == stages.hash
+    recorded_before = complete and all(known) and not is_agents_run()
+    if not complete:  # what lies there is of another trial, and must not be taken for this one's
+        (out / SUMMARY).unlink(missing_ok=True)
     with runner.passing_signals_on(), _run_of(None if recorded_before else trial, out) as tracked:
         seconds = {}
         for name, stage in stages.named().items():
@@ -67,6 +70,11 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
         write_json(out / SUMMARY, summary)  # last: who finds it finds all
     _tell(trial, stages, out, seconds, time.monotonic() - start, console)
     return summary
+
+
+def _hash_of(out: Path) -> str | None:
+    """Hash of the trial whose results lie in a folder."""
+    return read_json(out / RESULT)["trial"]["hash"] if (out / RESULT).is_file() else None
 
 
 def _run_of(trial: Trial | None, out: Path) -> "AbstractContextManager[TrialRun | None]":

@@ -208,6 +208,8 @@ def _tracking(values: Mapping[str, Any] | None) -> Tracking | None:
     if unknown:
         raise TrialRefusedError(f"wandb.{unknown[0]}: unknown key. wandb takes {', '.join(known)}.")
     try:
-        return Tracking(**values)
+        tracking = Tracking(**values)
+        tracking.resolve_mode()
+        return tracking
     except (TypeError, ValueError) as error:
         raise TrialRefusedError(f"wandb: {error}") from error

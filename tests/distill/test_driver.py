@@ -114,6 +114,14 @@ def test_goes_on_after_a_failure_which_it_explains(here: Path, capsys: pytest.Ca
     assert log.read_text().count("$ hieramp students") == 2
 
 
+def test_a_folder_never_shows_the_numbers_of_another_trial(here: Path) -> None:
+    out = distill("--students=null", "--real=null")
+    (here / "fail-predict").write_text("1")
+    with pytest.raises(SystemExit):
+        distill("--students=null", "--real=null", "--generate.data.seed=1")
+    assert not (out / "summary.json").exists()
+
+
 def test_an_output_that_was_deleted_is_made_again(here: Path) -> None:
     distill("--students=null", "--real=null")
     (weights,) = Path("store/tune").glob("*/class_tokens.safetensors")

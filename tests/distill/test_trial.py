@@ -48,6 +48,7 @@ from tests.distill.trials import stages_of, trial_of
         ("--generate.config=[configs/generate/digits_real.yaml]", r"tune: .*reads no weights.*tune: null"),
         ("--wandb.projekt=x", r"wandb\.projekt"),
         ("--wandb.mode=somewhere", r"wandb.mode='somewhere'"),
+        ("--wandb.mode=online", r"wandb\.mode is online, and no W&B key"),
         ("--name=a/b", r"name='a/b'"),
         ("--store=null", r"store=None"),
         ("--inspect.refrence=digits", r"inspect.*refrence"),
@@ -56,7 +57,9 @@ from tests.distill.trials import stages_of, trial_of
         ("--inspect.model.student=x", r"inspect\.model\.student.*inspect\.config"),
     ],
 )  # fmt: skip
-def test_names_the_key(arguments: str, says: str) -> None:
+def test_names_the_key(arguments: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", "no_netrc")
     section = arguments.removeprefix("--").partition(".")[0]
     others = [f"--{other}=null" for other in ("real", "students") if other != section]  # each takes time to parse
     with pytest.raises(TrialRefusedError, match=f"(?s){says}"):

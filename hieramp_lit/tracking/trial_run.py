@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _SWEEP = "WANDB_SWEEP_ID"
 _FOLDER = "WANDB_DIR"
 _RETRIES = 15
-_LONGEST_PAUSE = 60.0  # seconds between two tries: with the above, ten minutes of outage lose nothing
+"""Of a request; pauses grow to `patience` seconds, so that an outage of ten minutes loses nothing."""
 _OFFLINE = "W&B's server cannot be used (%s): this run is recorded offline; upload it later with `wandb sync`."
 _MOST_OF_AN_ERROR = 2000  # characters
 
@@ -30,7 +30,7 @@ class TrialRun:
     """Owns exactly one W&B run, from entering to leaving.
 
     Under a sweep's agent it is the agent's run. A server that does not answer costs `patience` seconds at the start,
-    and the run is then recorded offline; one that is lost later costs half an hour at the end at most. In either case
+    and the run is then recorded offline; one that falls silent later costs an hour at the end at most. In either case
     all is on disk, and `wandb sync` uploads it.
 
     Args:
@@ -103,14 +103,14 @@ class TrialRun:
         if run is None:
             return
         failed = error is not None and not (isinstance(error, SystemExit) and error.code in {None, 0})
-        if failed:
-            run.summary["error"] = f"{type(error).__name__}: {error}"[:_MOST_OF_AN_ERROR]
-        if _is_preempted(error):
-            run.mark_preempting()
         try:
+            if failed:
+                run.summary["error"] = f"{type(error).__name__}: {error}"[:_MOST_OF_AN_ERROR]
+            if _is_preempted(error):
+                run.mark_preempting()
             run.finish(exit_code=int(failed))
             wandb.teardown()  # W&B's service writes the end of the file only now
-        except (wandb.Error, TimeoutError) as lost:
+        except (wandb.Error, OSError) as lost:  # which must not hide the trial's own error
             _log.warning("W&B's run could not be finished (%s). What was recorded: %s", lost, self.files)
 
     @property
@@ -187,14 +187,15 @@ class TrialRun:
             return
         weights = None if checkpoint is None else weights_artifact(checkpoint)
         images = set_artifact(shard_set, weights)
-        for artifact in filter(None, (weights, images, result_artifact(result, images))):
-            self._run.log_artifact(artifact)
-        if weights is not None and not self._offline:
-            try:
+        judged = result_artifact(result, images)
+        try:
+            for artifact in filter(None, (weights, images, judged)):
+                self._run.log_artifact(artifact)
+            if weights is not None and not self._offline:
                 weights.wait(timeout=int(self._patience))
                 self._run.use_artifact(weights)
-            except (wandb.Error, TimeoutError, ValueError) as error:
-                _log.warning("W&B does not show %s as the trial's input: %s", weights.name, error)
+        except (wandb.Error, OSError, ValueError) as error:  # a server's trouble must not cost a trial its end
+            _log.warning("W&B did not take all artifacts of this trial: %s", error)
 
     def _start(self, tracking: Tracking, mode: Mode) -> None:
         agent = bool(os.environ.get(_SWEEP))
@@ -222,13 +223,13 @@ def _settings(patience: float) -> wandb.Settings:
         login_timeout=patience,
         x_graphql_timeout_seconds=patience,
         x_graphql_retry_max=_RETRIES,
-        x_graphql_retry_wait_max_seconds=_LONGEST_PAUSE,
+        x_graphql_retry_wait_max_seconds=patience,
         x_file_stream_timeout_seconds=patience,
         x_file_stream_retry_max=_RETRIES,
-        x_file_stream_retry_wait_max_seconds=_LONGEST_PAUSE,
+        x_file_stream_retry_wait_max_seconds=patience,
         x_file_transfer_timeout_seconds=patience,
         x_file_transfer_retry_max=_RETRIES,
-        x_file_transfer_retry_wait_max_seconds=_LONGEST_PAUSE,
+        x_file_transfer_retry_wait_max_seconds=patience,
         console="off",  # stages write logs of their own
         save_code=False,
     )

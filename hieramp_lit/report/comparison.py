@@ -184,12 +184,14 @@ def _columns(rows: Sequence[ComparisonRow]) -> dict[str, Callable[[ComparisonRow
         "last": lambda row: accuracy(row.judged.protocol, "top1_last"),
         "best": lambda row: accuracy(row.judged.protocol, "top1_best"),
         "IOR": lambda row: f"{100 * row.ior['top1_last']:+.1f}" if row.ior else "",
-        "hard labels": lambda row: "" if row.judged.hard is None else accuracy(row.judged.hard, "top1_last"),
-        "not augmented": lambda row: "" if row.judged.plain is None else accuracy(row.judged.plain, "top1_last"),
+        "hard": lambda row: "" if row.judged.hard is None else accuracy(row.judged.hard, "top1_last"),
+        "no aug": lambda row: "" if row.judged.plain is None else accuracy(row.judged.plain, "top1_last"),
         "HLR": lambda row: f"{100 * row.scores['hlr']:.1f}" if "hlr" in row.scores else "",
         "LRS": lambda row: f"{row.scores['lrs']:.3f}" if "lrs" in row.scores else "",
         "ARS": lambda row: f"{row.scores['ars']:.3f}" if "ars" in row.scores else "",
     }
+    if len({row.pixels for row in rows}) == 1:
+        del columns["pixels"]  # what is the same everywhere would cost the width that the numbers need
     return {name: show for name, show in columns.items() if any(show(row) for row in rows)}
 
 
@@ -203,6 +205,10 @@ def _caption(rows: Sequence[ComparisonRow]) -> str:
     text = caption(row.judged.protocol for row in rows)
     if any(row.ior for row in rows):
         text += "; IOR: points that a set is above random real images of its classes, number and size, last epoch"
+    if any(row.judged.hard for row in rows):
+        text += "; hard: with hard labels, last epoch"
+    if any(row.judged.plain for row in rows):
+        text += "; no aug: on images neither cropped nor mixed, last epoch"
     return text
 
 

@@ -91,7 +91,7 @@ def test_tables_hold_the_numbers_of_the_json(finished: Finished) -> None:
     rows = json.loads((out / "compare.json").read_text())["rows"]
     lines = list(csv.DictReader((out / "compare.csv").read_text().splitlines()))
     shown = [re.split(r" *\| *", line)[1:-1] for line in (out / "compare.md").read_text().splitlines() if "|" in line]
-    assert shown[0] == ["set", "IPC", "pixels", "last", "best", "IOR"]
+    assert shown[0] == ["set", "IPC", "last", "best", "IOR"]
     drawn = [list(column.cells) for column in comparison_table(finished.rows).columns]
     assert len(rows) == len(lines) == len(shown) - 2 == len(finished.rows)
     for row, line, texts, in_terminal in zip(rows, lines, shown[2:], zip(*drawn, strict=True), strict=True):
@@ -101,7 +101,7 @@ def test_tables_hold_the_numbers_of_the_json(finished: Finished) -> None:
         assert float(line["top1_best_std_population"]) == row["summary"]["std_population"]["top1_best"]
         ior = "" if row["ior"] is None else f"{100 * row['ior']['top1_last']:+.1f}"
         assert line["ior_top1_last"] == ("" if row["ior"] is None else str(row["ior"]["top1_last"]))
-        expected = [row["title"], str(row["set"]["images_per_class"]), "8×8"]
+        expected = [row["title"], str(row["set"]["images_per_class"])]
         expected += [f"{100 * mean[name]:.1f} ± {100 * std[name]:.1f}" for name in ("top1_last", "top1_best")] + [ior]
         assert texts == list(in_terminal) == expected
         assert (line["hard_top1_last_mean"], line["lrs"]) == ("", "")

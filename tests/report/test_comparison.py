@@ -1,6 +1,8 @@
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from hieramp_lit.report.comparison import ComparisonRow, Judged, comparison_json, comparison_markdown, comparison_table
 from tests.report.test_results import result as one_run
@@ -30,13 +32,22 @@ def test_what_a_row_adds_by_hand() -> None:
 def test_columns_stand_where_something_is_in_them() -> None:
     bare = ComparisonRow("bare", (12, 20), Judged(result(0.1, 0.2)))
     names = [column.header for column in comparison_table([bare]).columns]
-    assert names == ["set", "IPC", "pixels", "last", "best"]
+    assert names == ["set", "IPC", "last", "best"]
     text = comparison_markdown([ROW, bare])
     assert "| ours | 1 | 32×32 | 62.0 | 60.0 | +12.0 | 40.0 | 36.0 | 50.0 | 0.195 | 0.286 |" in text
     assert "| bare | 1 | 12×20 | 10.0 | 20.0 |  |  |  |  |  |  |" in text
     assert text.startswith("Top-1 in % of convnet3 on 450 validation images, protocol rded but for epochs, mix\n")
     assert "one run each; IOR: points" in text
-    assert "IOR" not in comparison_markdown([bare])
+    assert "hard: with hard labels" in text
+    assert "no aug: on images neither cropped nor mixed" in text
+    assert not {"IOR", "hard", "no aug"} & set(comparison_markdown([bare]).split())
+
+
+def test_no_number_is_cut_on_a_narrow_terminal() -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(comparison_table([ROW]))
+    for number in ("62.0", "+12.0", "40.0", "36.0", "50.0", "0.195", "0.286"):
+        assert number in screen.getvalue()
 
 
 def test_json_holds_shares_and_what_is_common() -> None:

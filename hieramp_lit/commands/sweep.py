@@ -76,7 +76,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         help="run the trials, one on each GPU, or side by side on the processor",
         description="Run the trials of a sweep file by the file's own command, and collect what came of them. Trials "
         "that are done are skipped, so the same command goes on after a crash. A trial that fails or is impossible "
-        "does not stop the others. Several machines may run the same file on the same folder: none runs a trial of another.",
+        "does not stop the others. Several machines may run the same file on the same folder: none runs a trial of "
+        "another.",
     )
     where = run.add_mutually_exclusive_group()
     where.add_argument(

@@ -161,7 +161,7 @@ def comparison_table(rows: Sequence[ComparisonRow]) -> Table:
     table = Table(title=_title(rows), caption=_caption(rows))
     columns = _columns(rows)
     for column in columns:
-        table.add_column(column, justify="left" if column == "set" else "right")
+        table.add_column(column, justify="left" if column == "set" else "right", overflow="fold")
     for row in rows:
         table.add_row(*(show(row) for show in columns.values()))
     return table

@@ -163,8 +163,8 @@ def largest_difference(task, oracle):
     return max(float((ours[name].double() - oracle[name].double()).abs().max()) for name in oracle)
 
 
-TOLERANCE = 3e-7
-"""Views are float32, all else is float64."""
+TOLERANCE = 2e-6
+"""Views are float32, all else is float64: differences of 2e-7 were measured, of any other constant 5e-5 and more."""
 
 
 @pytest.mark.parametrize("name", RDED_LIKE)
@@ -214,4 +214,4 @@ CHANGES = [
 def test_any_other_constant_trains_another_student(change, oracles, digits_set, teacher, tmp_path):
     """All that such crops read; antialias matters to larger images only, and is tested with them."""
     task = student_of(dataclasses.replace(PUBLISHED["rded"], **change), teacher, digits_set, tmp_path)
-    assert largest_difference(task, oracles["rded"]) > 3 * TOLERANCE
+    assert largest_difference(task, oracles["rded"]) > 10 * TOLERANCE

@@ -114,6 +114,9 @@ def test_the_weights_file_tells_by_its_name(checkpoint: str, known: bool | None)
     plain = result([0.45], generator="var", made_by=OFF)
     (measured,) = collect([write(trial(plain, values={"generate.model.checkpoint": checkpoint}))]).measured
     assert measured.class_tokens is known
+    amplified = trial(result([0.45]), values={"generate.model.checkpoint": checkpoint})
+    (measured,) = collect([write(amplified)]).measured
+    assert measured.class_tokens is True
 
 
 def test_table_7_on_digits() -> None:

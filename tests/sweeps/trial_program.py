@@ -32,4 +32,6 @@ if rho == 0:
     sys.exit(1)
 if rho < 0:
     os.kill(os.getpid(), signal.SIGKILL)
-(options.out / "summary.json").write_text(json.dumps({"student/top1_last": rho / 2, "student/n": 3, "kind": "words"}))
+summary = options.out / "summary.json.new"
+summary.write_text(json.dumps({"student/top1_last": rho / 2, "student/n": 3, "kind": "words"}))
+summary.rename(options.out / "summary.json")  # whole or absent, as `hieramp distill` writes it

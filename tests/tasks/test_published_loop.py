@@ -29,7 +29,9 @@ def digits_set(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
-    return random_teacher(tmp_path_factory.mktemp("teacher"))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # whatever ran before
+        return random_teacher(tmp_path_factory.mktemp("teacher"))
 
 
 def student_of(protocol, teacher, digits_set, folder, epochs=EPOCHS, batches=1.0, norm=None):

@@ -27,6 +27,8 @@ from hieramp_lit.generate.real import RealImages, refuse_other_classes
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher
 from hieramp_lit.students.network_input import NetworkInput
+from hieramp_lit.students.views.augment import sample_crops
+from hieramp_lit.students.views.resample import resized_crop
 
 KEY = "model.generator"
 
@@ -175,10 +177,6 @@ class RDED(Generator):
 
     def _crops(self, place: int, seed: int) -> Tensor:
         """Random crops of one candidate, as they will be stored: uint8, shape ``(M, 3, s, s)``."""
-        # here: data modules bring Lightning with them
-        from hieramp_lit.students.views.augment import sample_crops
-        from hieramp_lit.students.views.resample import resized_crop
-
         image_13HW = self.data.pixels([place]).permute(0, 3, 1, 2)
         height, width = image_13HW.shape[-2:]
         squares, scale = (1.0, 1.0), (self.min_scale, 1.0)

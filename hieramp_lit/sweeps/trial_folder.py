@@ -60,15 +60,14 @@ class TrialFolder:
         return (self.out / SUMMARY).is_file()
 
     def outcome(self) -> Outcome:
-        """What is known of the trial now."""
+        """What is known of the trial now.
+
+        Raises:
+            ValueError: If its numbers cannot be read.
+        """
         known: dict[str, Any] = read_json(self._outcome) if self._outcome.is_file() else {}
         if self.is_done():
-            summary = {
-                name: float(value)
-                for name, value in read_json(self.out / SUMMARY).items()
-                if isinstance(value, int | float) and not isinstance(value, bool)
-            }
-            return Outcome("done", seconds=known.get("seconds"), summary=summary)
+            return Outcome("done", seconds=known.get("seconds"), summary=_numbers(self.out / SUMMARY))
         if self._is_held():
             return Outcome("running")
         if known.get("status") in {"failed", "refused"}:
@@ -101,6 +100,16 @@ class TrialFolder:
     def write_parameters(self) -> None:
         """Write what ``${args_json_file}`` names."""
         write_json(self.parameters, self.trial.parameters)
+
+
+def _numbers(path: Path) -> dict[str, float]:
+    try:
+        values = read_json(path).items()
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: {error}. Delete it, and the trial is run again.") from error
+    return {
+        name: float(value) for name, value in values if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def known_trials(root: Path) -> list[Trial]:

@@ -52,13 +52,11 @@ class TestTrials:
         self.code = run(self.path)
         self.screen = capsys.readouterr().out
 
-    def test_bad_ones_stop_no_other(self) -> None:
+    def test_bad_ones_stop_no_other_and_their_reasons_are_kept(self) -> None:
         assert {rho: row["status"] for rho, row in rows().items()} == {
             "1.5": "refused", "0.4": "done", "0": "failed", "0.8": "done", "-1": "failed",
         }  # fmt: skip
         assert self.code == 1
-
-    def test_reasons_are_kept(self) -> None:
         reasons = {rho: row["reason"] for rho, row in rows().items()}
         assert reasons["1.5"] == "amplification.rho=1.5: expected shares in [0, 1]."
         assert reasons["0"] == "exit code 1: stage tune failed (StageError)"
@@ -66,14 +64,13 @@ class TestTrials:
         assert reasons["0.4"] == ""
         assert "expected shares" in self.screen
 
-    def test_table_has_every_parameter_and_number(self) -> None:
+    def test_tables_have_every_parameter_and_number(self) -> None:
         row = rows()["0.8"]
         assert (row["beta.coarse"], row["off"]) == ("3", "null")
         assert (row["student/top1_last"], row["student/n"]) == ("0.4", "3.0")
         assert float(row["seconds"]) < 60
         assert rows()["1.5"]["student/n"] == ""
 
-    def test_json_says_the_same(self) -> None:
         written = json.loads((ROOT / "sweep.json").read_text())
         assert written["metric"] == METRIC
         assert [trial["id"] for trial in written["trials"]] == [
@@ -82,10 +79,9 @@ class TestTrials:
         assert written["trials"][1]["parameters"] == {"rho": 0.4, "beta": {"coarse": 3}, "off": None}
         assert written["trials"][1]["summary"] == {"student/top1_last": 0.2, "student/n": 3.0}
 
-    def test_screen_is_sorted_by_the_metric(self) -> None:
         table = self.screen[self.screen.index("status") :]
         places = [table.index(text) for text in ("rho=0.8", "rho=0.4", "rho=1.5")]
-        assert places == sorted(places)
+        assert places == sorted(places)  # best first
 
     def test_done_ones_are_not_run_again_but_bad_ones_are(self) -> None:
         run(self.path)
@@ -97,6 +93,9 @@ class TestTrials:
         assert run(path) == 0
         assert (starts(path, 0), starts(path, 1)) == (1, 1)
         assert rows()["0.8"]["status"] == "done"  # of the earlier list, and still in the table
+        (folder(path, 0).out / "summary.json").write_text("")
+        with pytest.raises(ValueError, match=r"summary\.json is damaged.*[Dd]elete"):
+            run(path)
 
     def test_another_command_is_refused(self, sweep_path: Callable[..., Path]) -> None:
         command = ["${env}", "${interpreter}", "${program}", "--config", "${args_json_file}", "--quick"]

@@ -232,7 +232,7 @@ class TestInterruption:
             time.sleep(0.02)
         return False
 
-    @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
     def test_a_signal_leaves_nothing_running_and_the_same_command_goes_on(
         self, sweep_path: Callable[..., Path], start: Callable[..., "subprocess.Popen[str]"], signum: signal.Signals
     ) -> None:

@@ -147,6 +147,7 @@ class StudentResults(Callback):
                 "norm": task.norm,
                 "image_size": task.image_size,
                 "parameters": sum(parameter.numel() for parameter in task.student.parameters()),
+                "started_from": task.started_from,
             },
             "student_seeds": [task.seed],
             "per_seed": [run],

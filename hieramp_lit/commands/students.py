@@ -5,18 +5,17 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lightning.pytorch import LightningDataModule
 from rich.console import Console
 from rich.table import Table
 
 from hieramp_lit.cli import COMMANDS
-from hieramp_lit.data import ShardDataModule
 from hieramp_lit.files import write_json, write_text
 from hieramp_lit.jobs import RunStoppedError, signal_name
 from hieramp_lit.lightning_cli import HierampCLI, build, without_misleading_noise
 from hieramp_lit.report import aggregate, read, student_table
 from hieramp_lit.report.results import FILE, Result
 from hieramp_lit.tasks.relabel_training import RelabelTraining
+from hieramp_lit.tasks.student_reuse import refuse_changed_files, refuse_different_judges
 from hieramp_lit.tasks.student_series import StudentRun, fit_in_turn
 
 NAME = "students"
@@ -82,19 +81,22 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
     Raises:
         RunStoppedError: If a signal ends it; the same call then goes on, also inside of a seed.
         ValueError: If the configuration trains no student, asks for several devices, or differs from the one whose
-            students are in the folder already.
+            students are in the folder already; or if its set, weights or validation images are others than theirs.
     """
     base = _build(configuration)
     _claim(out, base)
     data = base.datamodule
     folders = {seed: out / f"seed-{seed}" for seed in seeds}
-    done = {seed: _finished(folder, data) for seed, folder in folders.items()}
-    missing = {seed: folder for seed, folder in folders.items() if done[seed] is None}
+    done = {path: read(path) for path in (folder / FILE for folder in folders.values()) if path.is_file()}
+    refuse_changed_files(done, base.model, data)
+    refuse_different_judges(done)
+    missing = {seed: folder for seed, folder in folders.items() if folder / FILE not in done}
     trained = fit_in_turn(_runs(configuration, base, missing), data)
     try:
         for seed in missing:
-            done[seed] = next(trained)
+            done[folders[seed] / FILE] = next(trained)
             (folders[seed] / RESUME).unlink(missing_ok=True)
+            refuse_different_judges(done)
     except RunStoppedError as stop:
         if stop.checkpoint is not None:
             write_text(folders[seed] / RESUME, stop.checkpoint)
@@ -104,7 +106,7 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
         raise RunStoppedError(
             stop.signum, f"{signal_name(stop.signum)}: stopped in seed {seed}. {kept}", stop.checkpoint, queued
         ) from stop
-    return [result for result in done.values() if result is not None]
+    return [done[folder / FILE] for folder in folders.values()]
 
 
 def seeds_table(cell: Result) -> Table:
@@ -152,21 +154,6 @@ def _claim(out: Path, base: HierampCLI) -> None:
             "What differs (- before, + now):\n" + "\n".join(changed)
         )
     write_text(path, text)
-
-
-def _finished(folder: Path, data: LightningDataModule) -> Result | None:
-    """The result of a seed that was trained before; None if it was not."""
-    if not (folder / FILE).is_file():
-        return None
-    result = read(folder)
-    now = data.describe_set()["manifest_sha256"] if isinstance(data, ShardDataModule) else None
-    before = result["per_seed"][0]["manifest_sha256"]
-    if before != now:
-        raise ValueError(
-            f"{folder / FILE} is of a set with the manifest {before}, the set of data.path has {now} now. Give another "
-            "--out, or delete this folder."
-        )
-    return result
 
 
 def _runs(configuration: Sequence[str], base: HierampCLI, folders: Mapping[int, Path]) -> Iterator[StudentRun]:

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from hieramp_lit.callbacks.student_results import StudentResults
-from hieramp_lit.checkpoints import check_network, load_strictly, read_tensors, resolve
+from hieramp_lit.checkpoints import check_network, load_strictly, read_tensors, resolve, weights_sha256
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.metrics.accuracy import ClassAccuracy
 from hieramp_lit.seeds import stable_seed, stream
@@ -108,6 +108,7 @@ class RelabelTraining(StudentEvaluation):
         self.compilation: Compile = compile
         self.teacher_network = None
         self.teaching: Teaching | None = None
+        self.started_from: str | None = None
         self._evaluates_by_protocol = False
         for name, valid in (
             ("num_classes", num_classes is None or num_classes > 0),
@@ -146,6 +147,7 @@ class RelabelTraining(StudentEvaluation):
             path = resolve(self.checkpoint, key="model.checkpoint")
             tensors = read_tensors(path, prefixes=PREFIXES, key="model.checkpoint")
             load_strictly(self.student, tensors, source=str(path), key="model.checkpoint")
+            self.started_from = weights_sha256(path)
         if self.teacher is not None and self.protocol.labels == "hard":
             rank_zero_info("model.protocol.labels is hard: the set's own labels teach, model.teacher is not loaded.")
         elif self.teacher is not None and self.fitting and self.teaching is None:

@@ -1,4 +1,5 @@
 import io
+import os
 import re
 import signal
 from pathlib import Path
@@ -7,10 +8,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from hieramp_lit.checkpoints import read_tensors
+from hieramp_lit.checkpoints import read_tensors, save
 from hieramp_lit.cli import main
 from hieramp_lit.commands.students import seeds_table
+from hieramp_lit.files import write_json
 from hieramp_lit.report import results
+from hieramp_lit.students import create_student
 from tests.data.digits_set import make_digits_set
 from tests.devices.accidents import accident, hieramp_on
 
@@ -127,6 +130,48 @@ def test_another_set_at_the_same_place_is_refused(tmp_path):
     make_digits_set(tmp_path / "second", seed=2).rename(tmp_path / "set")
     with pytest.raises(ValueError, match=r"data\.path"):
         students(tmp_path / "set", 0, 1)
+
+
+def weights(path, seed):
+    """Random weights of the digits' teacher, which is also a student's."""
+    torch.manual_seed(seed)
+    save(path, create_student("convnet3_w32", 10, 32).state_dict())
+    return str(path)
+
+
+@pytest.mark.parametrize("key", ["model.teacher.checkpoint", "model.checkpoint"])
+def test_other_weights_at_the_same_place_are_refused(key, digits_set, tmp_path):
+    flags = [f"--{key}", weights(tmp_path / "weights.safetensors", 0)]
+    students(digits_set, 0, flags=flags)
+    students(digits_set, 0, flags=flags)
+    weights(tmp_path / "weights.safetensors", 1)
+    with pytest.raises(ValueError, match=rf"seed-0/result\.json.*{re.escape(key)}=.*Delete out/seed-0"):
+        students(digits_set, 0, 1, flags=flags)
+    assert not Path("out/seed-1").exists()
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(key)):
+        students(digits_set, 0, flags=flags)
+
+
+def test_what_hard_labels_do_not_read_may_change(digits_set, tmp_path):
+    flags = ["--model.teacher.checkpoint", weights(tmp_path / "weights.safetensors", 0), "--model.protocol.labels=hard"]
+    students(digits_set, 0, flags=flags)
+    weights(tmp_path / "weights.safetensors", 1)
+    students(digits_set, 0, flags=flags)
+
+
+def test_seeds_that_were_judged_by_other_images_are_refused(digits_set):
+    students(digits_set, 0, 1)
+    before = results.read(Path("out/seed-0"))
+    validation = {**before["validation"], "sha256": "0" * 64}
+    write_json(Path("out/seed-0/result.json"), {**before, "validation": validation})
+    os.utime("out/seed-0/result.json", (0, 0))  # written before the other
+    with pytest.raises(ValueError, match=rf"out/seed-0/result\.json.*{'0' * 64}.*Delete out/seed-0 and"):
+        students(digits_set, 0, 1, 2)
+    assert not Path("out/seed-2").exists()
+    with pytest.raises(ValueError, match=r"data\.validation changed.*Delete out/seed-0 and"):
+        students(digits_set, 0, 2, 3)  # known when the first of the new ones is done
+    assert not Path("out/seed-3").exists()
 
 
 def test_a_seed_that_comes_twice_is_refused(digits_set):

@@ -7,11 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from hieramp_lit.commands.stages import StageError, StageRunner
-from hieramp_lit.comparison import Comparison, References, StudentArguments, compare
+from hieramp_lit.comparison import Comparison, FullData, References, StudentArguments, compare
 from hieramp_lit.comparison.cell import in_processes
 from hieramp_lit.comparison.compare import NAME
 from hieramp_lit.comparison.cross import reason
-from hieramp_lit.report import read
 from hieramp_lit.report.comparison import SCORES, comparison_table
 
 
@@ -37,7 +36,7 @@ def main(args: Sequence[str], prog: str) -> None:
         out=options.out,
         references=references,
         scores=tuple(options.scores),
-        full=None if options.full is None else full_accuracy(options.full),
+        full=None if options.full is None else FullData.of(options.full),
     )
     run = in_processes(lambda root: StageRunner(root, console), options.threads)
     try:
@@ -83,7 +82,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument(
         "--full", metavar="RESULT.json|NUMBER",
-        help="accuracy in [0, 1] of the student on the full data with hard labels; for hlr and lrs",
+        help="accuracy in [0, 1] of the student on the full data with hard labels; for hlr and lrs; a result must "
+        "be of the same network and validation images, a number is taken as it is",
     )  # fmt: skip
     return parser
 
@@ -107,25 +107,3 @@ def student_arguments(configs: Sequence[str], flags: Sequence[str]) -> StudentAr
     if not configs:
         raise ValueError("--config is missing: give the students' configuration, e.g. configs/student/digits.yaml.")
     return StudentArguments((*(word for config in configs for word in ("--config", config)), *flags))
-
-
-def full_accuracy(text: str) -> float:
-    """The accuracy that ``--full`` gives: a number, or the last top-1 of a result on full data with hard labels.
-
-    Raises:
-        ValueError: If it is no share, or the result is of a distilled set or of soft labels.
-    """
-    try:
-        accuracy = float(text)
-    except ValueError:
-        result = read(Path(text))
-        labels, generator = result["protocol"]["constants"].get("labels"), result["set"]["generator"]
-        if labels != "hard" or generator is not None:
-            raise ValueError(
-                f"--full {text}: a student with {labels} labels on {result['set']['name']}; expected one with hard "
-                "labels on the full data, as configs/student/digits_teacher.yaml trains it."
-            ) from None
-        accuracy = float(result["summary"]["mean"]["top1_last"])
-    if not 0 <= accuracy <= 1:
-        raise ValueError(f"--full {text} must lie in [0, 1]: give a share, 0.983 for 98.3 %.")
-    return accuracy

@@ -84,6 +84,11 @@ class StudentArguments:
         check_students(values)
         return values
 
+    @property
+    def labels(self) -> str:
+        """``soft`` or ``hard``, as ``model.protocol.labels`` says."""
+        return str(self.values["model"]["init_args"]["protocol"]["labels"])
+
     @cached_property
     def decisive(self) -> dict[str, Any]:
         """What of it decides the students, weights by their content.
@@ -157,13 +162,33 @@ class Cell:
         (self.folder / CONFIG).unlink(missing_ok=True)
         return ()
 
-    def result(self, reference: Result | None = None) -> Result:
+    def result(self, reference: "Cell | None" = None) -> Result:
         """The results of all seeds as one.
 
         Args:
             reference: The same students on random real images.
+
+        Raises:
+            ValueError: If results of the folder, or of the two folders, are of different experiments.
         """
-        return aggregate([read(file) for file in self.files.values()], reference)
+        results = [read(file) for file in self.files.values()]
+        if reference is None:
+            try:
+                return aggregate(results)
+            except ValueError as error:
+                raise ValueError(
+                    f"{self.title}: {error}. These are the seeds of {self.folder}, trained before and after something "
+                    f"changed. Delete {self.folder} and run the same command again: they are trained anew."
+                ) from error
+        beside = reference.result()
+        try:
+            return aggregate(results, beside)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.title} and {reference.title}: {error}. One was trained before something changed and the other "
+                f"after it. Delete the older one of {self.folder} and {reference.folder}, and run the same command "
+                "again: it is trained anew."
+            ) from error
 
 
 def train(cell: Cell, run: RunStage, records: Path) -> Result:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hieramp_lit.comparison.cell import Cell, RunStage, StudentArguments, train
+from hieramp_lit.comparison.full import FullData, facts_of
 from hieramp_lit.comparison.random_real import References, stored_pixels
 from hieramp_lit.files import read_json, write_json, write_text
 from hieramp_lit.report.comparison import (
@@ -39,7 +40,7 @@ class Comparison:
         out: Folder for results and tables.
         references: Random real images; None makes none.
         scores: Which of `SCORES` to add.
-        full: Accuracy of the student on the full data with hard labels, in [0, 1].
+        full: The student on the full data with hard labels.
 
     Raises:
         ValueError: If a set or seed comes twice, or a score lacks what it is made of.
@@ -51,7 +52,7 @@ class Comparison:
     out: Path
     references: References | None
     scores: tuple[str, ...] = ()
-    full: float | None = None
+    full: FullData | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) < len(self.seeds):
@@ -94,40 +95,57 @@ def compare(comparison: Comparison, run: RunStage, tell: Callable[[str], None]) 
         StageError: If something cannot be made or trained.
         ValueError: If something does not fit.
     """
+    if comparison.scores and comparison.students.labels == "hard":
+        raise ValueError(
+            f"--scores {' '.join(comparison.scores)}: model.protocol.labels is hard, and these scores lay what soft "
+            "labels gain over random real images beside students with hard labels, which they train themselves. Give "
+            "a protocol whose model.protocol.labels is soft, or leave out --scores."
+        )
     sets = {title: ShardSet.open(path) for title, path in zip(_titles(comparison.sets), comparison.sets, strict=True)}
     _tell_changes(comparison.out / f"{NAME}.json", sets, tell)
+    if comparison.full is not None:
+        model = comparison.students.values["model"]["init_args"]
+        network = {"student.architecture": model["student"], "student.norm": model["norm"]}
+        for title, shards in sets.items():
+            comparison.full.refuse_another(
+                {**network, "number of classes": len(shards.classes)}, f"students on {title}"
+            )
+    full = None if comparison.full is None else comparison.full.accuracy
     rows: list[ComparisonRow] = []
-    real: dict[Path, tuple[str, tuple[int, int], Judged]] = {}
+    real: dict[Path, tuple[str, tuple[int, int], Judged, Cell]] = {}
     for title, shards in sets.items():
         reference = None
         if comparison.references is not None:
             validation = comparison.students.values["data"]["init_args"].get("validation")
             made = comparison.references.make(shards, validation, run)
             if made.path not in real:
-                name = _title_of_real(made, [known for known, _, _ in real.values()])
-                real[made.path] = (
-                    name,
-                    stored_pixels(made),
-                    _judge_real(comparison, comparison.references, name, made, run),
-                )
+                name = _title_of_real(made, [known for known, *_ in real.values()])
+                kinds = [kind for kind in comparison.kinds if kind != "hard"]  # which no score takes of real images
+                root = comparison.references.cache
+                cells = {kind: _cell(comparison, name, made, kind, root) for kind in kinds}
+                judged = _judge(comparison, cells, run, root)
+                real[made.path] = (name, stored_pixels(made), judged, cells["protocol"])
             reference = real[made.path]
         cells = {kind: _cell(comparison, title, shards, kind, comparison.out) for kind in comparison.kinds}
-        judged = Judged(**{kind: train(cell, run, comparison.out) for kind, cell in cells.items()})
+        judged = _judge(comparison, cells, run, comparison.out)
+        result = cells["protocol"].result(None if reference is None else reference[3])
         beside = None if reference is None else (reference[0], reference[2])
-        rows.append(ComparisonRow.of(title, stored_pixels(shards), judged, beside, comparison.scores, comparison.full))
-        result = cells["protocol"].result(None if reference is None else reference[2].protocol)
+        rows.append(ComparisonRow.of(title, stored_pixels(shards), judged, beside, comparison.scores, full))
         write_json(comparison.out / "results" / title.replace("/", "_") / FILE, result)
-    rows += [ComparisonRow(name, pixels, judged) for name, pixels, judged in real.values()]
-    write_json(comparison.out / f"{NAME}.json", comparison_json(rows, comparison.full))
+    rows += [ComparisonRow(name, pixels, judged) for name, pixels, judged, _ in real.values()]
+    write_json(comparison.out / f"{NAME}.json", comparison_json(rows, full))
     write_text(comparison.out / f"{NAME}.md", comparison_markdown(rows))
     write_text(comparison.out / f"{NAME}.csv", comparison_csv(rows))
     return rows
 
 
-def _judge_real(comparison: Comparison, references: References, name: str, made: ShardSet, run: RunStage) -> Judged:
-    kinds = [kind for kind in comparison.kinds if kind != "hard"]  # which no score takes of real images
-    cells = {kind: _cell(comparison, name, made, kind, references.cache) for kind in kinds}
-    return Judged(**{kind: train(cell, run, references.cache) for kind, cell in cells.items()})
+def _judge(comparison: Comparison, cells: Mapping[str, Cell], run: RunStage, records: Path) -> Judged:
+    results = {}
+    for kind, cell in cells.items():
+        results[kind] = result = train(cell, run, records)
+        if comparison.full is not None:  # after each, before hours more go into what does not compare
+            comparison.full.refuse_another(facts_of(result), cell.title)
+    return Judged(**results)
 
 
 def _cell(comparison: Comparison, title: str, shards: ShardSet, kind: str, root: Path) -> Cell:

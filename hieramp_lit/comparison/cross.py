@@ -104,7 +104,13 @@ def cross(crossed: CrossArchitecture, run: RunStage, tell: Callable[[str], None]
     Raises:
         RunStoppedError: If a signal ends it; the same call goes on.
         ShardError: If the set is not finished or damaged.
+        ValueError: If the students take hard labels, of which no teacher knows.
     """
+    if crossed.arguments.labels == "hard":
+        raise ValueError(
+            "model.protocol.labels is hard: no teacher is asked then, and the students of all --teachers would be the "
+            "same. Give a protocol whose model.protocol.labels is soft, or train students alone by `hieramp students`."
+        )
     shards = ShardSet.open(crossed.shards)
     outcomes: dict[Pair, Result | str] = {}
     configured = crossed.arguments.values["model"]["init_args"].get("teacher")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from hieramp_lit.cli import main
-from hieramp_lit.commands.compare import build_parser, full_accuracy, student_arguments
+from hieramp_lit.commands.compare import build_parser, student_arguments
+from hieramp_lit.comparison import FullData
 from hieramp_lit.files import write_json
 from tests.report.test_results import result
 
@@ -18,9 +19,14 @@ def of_full_data(**changes: Any) -> dict[str, Any]:
 
 
 def test_full_accuracy_is_a_number_or_a_result_of_hard_labels(tmp_path: Path) -> None:
-    assert full_accuracy("0.45") == 0.45
+    number = FullData.of("0.45")
+    assert (number.accuracy, number.facts) == (0.45, {})  # compared with nothing
     write_json(tmp_path / "result.json", of_full_data())
-    assert full_accuracy(str(tmp_path)) == full_accuracy(str(tmp_path / "result.json")) == 0.983
+    folder, file = FullData.of(str(tmp_path)), FullData.of(str(tmp_path / "result.json"))
+    assert folder.accuracy == file.accuracy == 0.983
+    assert folder.facts == {
+        "student.architecture": "convnet3", "student.norm": None, "number of classes": 1, "validation.sha256": "v"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -33,13 +39,13 @@ def test_full_accuracy_is_a_number_or_a_result_of_hard_labels(tmp_path: Path) ->
 def test_a_result_of_something_else_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     write_json(tmp_path / "result.json", of_full_data(**changes))
     with pytest.raises(ValueError, match=message):
-        full_accuracy(str(tmp_path / "result.json"))
+        FullData.of(str(tmp_path / "result.json"))
 
 
 @pytest.mark.parametrize("text", ["98.3", "-1", "nan"])
 def test_an_accuracy_in_per_cent_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"--full .* must lie in \[0, 1\]"):
-        full_accuracy(text)
+        FullData.of(text)
 
 
 def test_configurations_come_before_flags() -> None:

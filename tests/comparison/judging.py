@@ -64,7 +64,11 @@ def pretended_result(shards: ShardSet, seed: int, words: list[str]) -> Result:
         "images": len(shards), "manifest_sha256": [manifest.hash], "generate_seeds": [manifest.seed],
     }  # fmt: skip
     made["per_seed"][0] |= {"manifest_sha256": manifest.hash, "generate_seed": manifest.seed}
-    made["student"] = {"architecture": [word for flag, word in pairwise(words) if flag == "--model.student"][-1]}
+    made["per_seed"][0]["last"]["per_class"] = [last] * len(shards.classes)
+    made["student"] = {
+        "norm": None,
+        "architecture": [word for flag, word in pairwise(words) if flag == "--model.student"][-1],
+    }
     teachers = [word for flag, word in pairwise(words) if flag == "--model.teacher"]
     if teachers:
         teacher = json.loads(teachers[-1])

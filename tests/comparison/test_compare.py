@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hieramp_lit.comparison import Comparison, References, compare
+from hieramp_lit.comparison import Comparison, FullData, References, compare
+from hieramp_lit.files import write_json
 from hieramp_lit.report import results
 from hieramp_lit.report.comparison import ComparisonRow, comparison_table
 from hieramp_lit.report.scores import augmentation_robust_score, hard_label_recovery, label_robust_score
@@ -146,7 +147,9 @@ def test_scores_add_the_students_that_they_need(tmp_path: Path) -> None:
     run, noise = InThisProcess(), make_set(tmp_path / "noise", NoiseGenerator()).path
     references = References(tmp_path / "real", tmp_path / "cache")
     asked = students(random_teacher(tmp_path))
-    row, real = compare(Comparison((noise,), asked, (0,), tmp_path / "out", references, SCORES, 0.9), run, print)
+    row, real = compare(
+        Comparison((noise,), asked, (0,), tmp_path / "out", references, SCORES, FullData(0.9)), run, print
+    )
     assert run.verbs == ["predict"] + ["students"] * 5  # real images lack hard labels, which no score takes of them
     hard, plain = row.judged.hard, row.judged.plain
     assert hard is not None
@@ -176,7 +179,70 @@ def test_scores_add_the_students_that_they_need(tmp_path: Path) -> None:
     assert f"| {100 * hlr:.1f} | {row.scores['lrs']:.3f} | {row.scores['ars']:.3f} |" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "theirs", "ours", "trained"),
+    [
+        ("student.architecture", "convnet3", "convnet2_w4", 0),  # known before anything is trained
+        ("student.norm", "instance", None, 0),
+        ("number of classes", 200, 10, 0),
+        ("validation.sha256", "others", "v", 1),
+    ],
+)
+def test_full_data_that_do_not_compare_are_refused_with_both_values(
+    finished: Finished, name: str, theirs: object, ours: object, trained: int
+) -> None:
+    finished.run.verbs  # noqa: B018 (forgets)
+    facts = {
+        "student.architecture": "convnet2_w4", "student.norm": None, "number of classes": 10, "validation.sha256": "v",
+        name: theirs,
+    }  # fmt: skip
+    full, out = FullData(0.9, facts, "--full x.json"), finished.root / "full" / name
+    with pytest.raises(ValueError, match=re.escape(f"{name} is {theirs!r} there and {ours!r} here")) as refused:
+        compare(Comparison(finished.sets[:1], finished.students, (0,), out, None, ("hlr",), full), finished.run, print)
+    assert str(refused.value).startswith("--full x.json does not compare with students on weak")
+    assert finished.run.verbs == ["students"] * trained
+    assert not (out / "compare.json").exists()
+
+
+def test_the_full_data_of_the_same_student_are_taken(finished: Finished) -> None:
+    facts = {
+        "student.architecture": "convnet2_w4", "student.norm": None, "number of classes": 10, "validation.sha256": "v"
+    }  # fmt: skip
+    asked = (finished.sets[:1], finished.students, (0,), finished.root / "same full", None, ("hlr",))
+    (row,) = compare(Comparison(*asked, FullData(0.9, facts)), finished.run, print)
+    (plain,) = compare(Comparison(*asked, FullData(0.9)), finished.run, print)
+    assert row.scores == plain.scores
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_scores_of_a_protocol_with_hard_labels_are_refused(finished: Finished, score: str) -> None:
+    finished.run.verbs  # noqa: B018 (forgets)
+    references = References(finished.root / "hard/real", finished.root / "cache")
+    hard = finished.students.adding("--model.protocol.labels", "hard")
+    asked = (finished.sets[:1], hard, (0,), finished.root / "hard", references)
+    with pytest.raises(ValueError, match=rf"--scores {score}: model\.protocol\.labels is hard"):
+        compare(Comparison(*asked, (score,), FullData(0.9)), finished.run, print)
+    assert finished.run.verbs == []
+    assert len(compare(Comparison(*asked), finished.run, print)) == 2  # accuracies and IOR of one protocol are sound
+
+
+def test_results_from_before_a_change_name_the_folder_to_delete(finished: Finished) -> None:
+    finished.compare(finished.sets[:1], seeds=(0,), out="stale")
+    (cell,) = (finished.root / "stale/students").iterdir()
+    stale = results.read(cell / "seed-0")
+    stale["validation"]["sha256"] = "before"
+    write_json(cell / "seed-0/result.json", stale)
+    with pytest.raises(ValueError, match=rf"different experiments.* 'before'.*Delete {re.escape(str(cell))} and run"):
+        finished.compare(finished.sets[:1], seeds=(0, 1), out="stale")
+    # one seed alone agrees with itself, and not with the random real images of all comparisons
+    with pytest.raises(ValueError, match="different experiments") as refused:
+        finished.compare(finished.sets[:1], seeds=(0,), out="stale")
+    assert str(cell) in str(refused.value)
+    assert str(finished.root / "cache/students") in str(refused.value)
+
+
 def test_without_random_real_images_nothing_is_made(finished: Finished) -> None:
+    finished.run.verbs  # noqa: B018 (forgets)
     comparison = Comparison(finished.sets[:1], finished.students, (0,), finished.root / "alone", None)
     (row,) = compare(comparison, finished.run, print)
     assert finished.run.verbs == ["students"]
@@ -199,7 +265,7 @@ def test_sets_of_equal_names_are_told_apart(finished: Finished) -> None:
         ({"seeds": (0, 0)}, "--seeds .* comes twice"),
         ({"sets": (Path("a"), Path("./a"))}, "a set comes twice"),
         ({"scores": ("hlr",)}, "--full"),
-        ({"scores": ("lrs",), "full": 0.5, "references": None}, "--no-random-real"),
+        ({"scores": ("lrs",), "full": FullData(0.5), "references": None}, "--no-random-real"),
         ({"scores": ("ars",), "references": None}, "--no-random-real"),
         ({"scores": ("psnr",)}, "expected hlr, lrs, ars"),
     ],

@@ -95,6 +95,16 @@ def test_a_network_that_does_not_exist_fails_before_anything_runs(tmp_path: Path
     assert run.verbs == []
 
 
+def test_hard_labels_are_refused_since_no_teacher_is_asked(tmp_path: Path) -> None:
+    make_digits_set(tmp_path / "set")
+    run = Pretended()
+    hard = students(random_teacher(tmp_path), "--model.protocol.labels", "hard")
+    with pytest.raises(ValueError, match=r"model\.protocol\.labels is hard: no teacher is asked"):
+        cross(crossed(tmp_path, arguments=hard), run, print)
+    assert run.verbs == []
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("text", ["", "=x.pth", "resnet18="])
 def test_teachers_that_are_half_named_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="NAME=CHECKPOINT"):

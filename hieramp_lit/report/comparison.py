@@ -103,6 +103,7 @@ class ComparisonRow:
             "title": self.title,
             "set": {name: value for name, value in cell["set"].items() if name != "class_list"},
             "pixels": list(self.pixels),
+            "protocol": cell["protocol"],
             "summary": cell["summary"],
             **{name: None if variant is None else variant["summary"] for name, variant in variants.items()},
             "reference": self.reference,
@@ -112,16 +113,17 @@ class ComparisonRow:
 
 
 def comparison_json(rows: Sequence[ComparisonRow], full: float | None = None) -> dict[str, Any]:
-    """All of a comparison as plain values.
+    """All of a comparison as plain values; a protocol's constants depend on the set, so each row has its own.
 
     Args:
         rows: At least one.
         full: Accuracy on the full data that scores were made with.
     """
     first = rows[0].judged.protocol
-    same = ("protocol", "student", "teacher", "student_seeds", "validation", "precision")
+    same = ("student", "teacher", "student_seeds", "validation", "precision")
     return {
         "schema": SCHEMA,
+        "protocol": {name: first["protocol"].get(name) for name in ("name", "version")},
         **{name: first[name] for name in same},
         "full_hard_label_top1": full,
         "rows": [row.to_json() for row in rows],

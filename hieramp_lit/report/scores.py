@@ -5,6 +5,7 @@ random real images profit from as well. All accuracies are top-1 in [0, 1].
 """
 
 import math
+from collections.abc import Mapping
 
 
 def improvement_over_random(distilled: float, random_real: float) -> float:
@@ -20,7 +21,7 @@ def improvement_over_random(distilled: float, random_real: float) -> float:
     Raises:
         ValueError: If an accuracy is outside [0, 1].
     """
-    _refuse_outside(distilled=distilled, random_real=random_real)
+    _refuse_outside({"distilled": distilled, "random_real": random_real})
     return distilled - random_real
 
 
@@ -37,7 +38,7 @@ def hard_label_recovery(full: float, distilled_hard: float) -> float:
     Raises:
         ValueError: If an accuracy is outside [0, 1].
     """
-    _refuse_outside(full=full, distilled_hard=distilled_hard)
+    _refuse_outside({"full": full, "distilled_hard": distilled_hard})
     return full - distilled_hard
 
 
@@ -55,8 +56,8 @@ def label_robust_score(ior: float, hlr: float, weight: float = 0.5) -> float:
     Raises:
         ValueError: If a difference is outside [-1, 1], or the weight outside [0, 1].
     """
-    _refuse_difference(ior=ior, hlr=hlr)
-    _refuse_outside(weight=weight)
+    _refuse_difference({"ior": ior, "hlr": hlr})
+    _refuse_outside({"weight": weight})
     return _normalized(weight * ior - (1 - weight) * hlr)
 
 
@@ -74,8 +75,8 @@ def augmentation_robust_score(augmented: float, plain: float, weight: float = 0.
     Raises:
         ValueError: If a difference is outside [-1, 1], or the weight outside [0, 1].
     """
-    _refuse_difference(augmented=augmented, plain=plain)
-    _refuse_outside(weight=weight)
+    _refuse_difference({"augmented": augmented, "plain": plain})
+    _refuse_outside({"weight": weight})
     return _normalized(weight * augmented + (1 - weight) * plain)
 
 
@@ -84,13 +85,13 @@ def _normalized(exponent: float) -> float:
     return (math.exp(exponent) - math.exp(-1)) / (math.e - math.exp(-1))
 
 
-def _refuse_outside(**shares: float) -> None:
+def _refuse_outside(shares: Mapping[str, float]) -> None:
     for name, value in shares.items():
         if not 0 <= value <= 1:  # NaN too
             raise ValueError(f"{name}={value} must lie in [0, 1]: give shares, 0.453 for 45.3 %.")
 
 
-def _refuse_difference(**differences: float) -> None:
+def _refuse_difference(differences: Mapping[str, float]) -> None:
     for name, value in differences.items():
         if not -1 <= value <= 1:
             raise ValueError(f"{name}={value} must lie in [-1, 1]: it is a difference of accuracies in [0, 1].")

@@ -50,6 +50,18 @@ def test_no_number_is_cut_on_a_narrow_terminal() -> None:
         assert number in screen.getvalue()
 
 
+def test_json_says_the_constants_of_each_row() -> None:
+    """Epochs and batch size follow the images per class."""
+    rows = []
+    for epochs in (300, 1000):
+        cell = result(0.5, 0.5)
+        cell["protocol"] = {"name": "rded", "version": "1.0", "constants": {"epochs": epochs}, "changed": {}}
+        rows.append(ComparisonRow(str(epochs), (32, 32), Judged(cell)))
+    data = comparison_json(rows)
+    assert [row["protocol"]["constants"] for row in data["rows"]] == [{"epochs": 300}, {"epochs": 1000}]
+    assert data["protocol"] == {"name": "rded", "version": "1.0"}
+
+
 def test_json_holds_shares_and_what_is_common() -> None:
     data = comparison_json([ROW], full=0.9)
     assert (data["student"], data["validation"]["n"], data["full_hard_label_top1"]) == (

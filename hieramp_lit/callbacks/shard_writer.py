@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.data.plan import GenerationPlan
-from hieramp_lit.generate.base import Generated, Generator, KnowsClasses
+from hieramp_lit.generate.base import CountsImages, Generated, Generator, KnowsClasses
 from hieramp_lit.shards.encode import encode_sample
 from hieramp_lit.shards.folder import check_folder, claim_folder, complete_shards, finished_shards
 from hieramp_lit.shards.format import MANIFEST, ImageFormat
@@ -71,14 +71,16 @@ class ShardWriter(Callback):
         """Check and claim the folder, and tell the plan which shards are complete. Runs before the loader is made.
 
         Raises:
-            ValueError: If the data is no `GenerationPlan`, the folder holds something else than a part of this set, or
-                another command is writing it.
+            ValueError: If the data is no `GenerationPlan`, the generator knows other classes or has too few images of
+                some, the folder holds something else than a part of this set, or another command is writing it.
             OSError: If the folder cannot be written.
         """
         plan = plan_of(trainer)
         trainer.predict_loop.return_predictions = False  # the images are on disk: memory must not keep them as well
         if isinstance(self._generator, KnowsClasses):
             self._generator.check_classes(plan.classes)
+        if isinstance(self._generator, CountsImages):
+            self._generator.check_images_per_class(plan.classes, plan.plan.images_per_class)
         self._identity = set_identity(
             generator=self._generator.name,
             configuration=self._generator.identity(),

@@ -42,6 +42,18 @@ class KnowsClasses(Protocol):
 
 
 @runtime_checkable
+class CountsImages(Protocol):
+    """A generator that has only so many images of a class, and so can refuse a plan that asks for more."""
+
+    def check_images_per_class(self, classes: ClassList, images_per_class: int) -> None:
+        """Refuse a plan that some class has too few images for, before the first of them is made.
+
+        Raises:
+            ValueError: Naming these classes, how many images they have, and what to do.
+        """
+
+
+@runtime_checkable
 class FitsMemory(Protocol):
     """A generator that knows how many images it can make at once."""
 

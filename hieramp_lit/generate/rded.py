@@ -23,7 +23,7 @@ from torch import Tensor
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.generate.base import Generated, Generator
-from hieramp_lit.generate.real import RealImages, refuse_other_classes
+from hieramp_lit.generate.real import RealImages, images_of_each, refuse_other_classes, refuse_too_few
 from hieramp_lit.seeds import stream
 from hieramp_lit.students import Teacher
 from hieramp_lit.students.network_input import NetworkInput
@@ -127,6 +127,23 @@ class RDED(Generator):
             ValueError: Naming the rows that differ.
         """
         refuse_other_classes(classes, self.data.classes)
+
+    def check_images_per_class(self, classes: ClassList, images_per_class: int) -> None:
+        """Refuse a plan that takes more crops than some class has candidates.
+
+        Args:
+            classes: The plan's.
+            images_per_class: The plan's.
+
+        Raises:
+            ValueError: Naming these classes and how many images their candidates give.
+        """
+        count, found = self.factor**2, images_of_each(classes, self._rows)
+        remedy = f"An image takes {count} candidates, one crop of each. "
+        if self.candidates < count * images_per_class:
+            remedy += f"{KEY}.candidates={self.candidates} must be {count * images_per_class} at least. "
+        available = [min(number, self.candidates) // count for number in found]
+        refuse_too_few(classes, available, images_per_class, remedy)
 
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
         """Tile one image for each (class row, index) under `seed`.

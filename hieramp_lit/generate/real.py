@@ -12,6 +12,8 @@ from hieramp_lit.seeds import stream
 from hieramp_lit.shards.encode import encode_array
 from hieramp_lit.shards.identity import content_sha256
 
+_MOST_NAMED = 12
+
 
 @runtime_checkable
 class RealImages(Protocol):
@@ -56,6 +58,42 @@ def refuse_other_classes(plan: ClassList, images: ClassList) -> None:
         )
 
 
+def refuse_too_few(classes: ClassList, available: Sequence[int], images_per_class: int, remedy: str = "") -> None:
+    """Refuse a plan that asks for more images of a class than there are.
+
+    Args:
+        classes: The plan's.
+        available: Images that each class gives, in their order.
+        images_per_class: The plan's.
+        remedy: What else would help, sentences with a space behind.
+
+    Raises:
+        ValueError: Naming these classes and how many images they give.
+    """
+    pairs = zip(classes.entries, available, strict=True)
+    short = [f"{entry.name} (row {entry.row}) has {count}" for entry, count in pairs if count < images_per_class]
+    if not short:
+        return
+    named = "; ".join(short[:_MOST_NAMED]) + (f"; … {len(short)} in all" if len(short) > _MOST_NAMED else "")
+    least = min(available)
+    lower = f"Lower data.images_per_class to {least}, or leave" if least else "Leave"
+    raise ValueError(
+        f"data.images_per_class={images_per_class}, and {len(short)} of {len(available)} classes have fewer images: "
+        f"{named}. Nothing was written. {remedy}{lower} these classes out by data.class_subset."
+    )
+
+
+def images_of_each(classes: ClassList, row_N: Tensor) -> list[int]:
+    """How many images each class has, in the order of the classes.
+
+    Args:
+        classes: Of the plan.
+        row_N: Class row of every image, int64, shape ``(N,)``.
+    """
+    counts: list[int] = torch.bincount(row_N, minlength=max(classes.rows) + 1)[list(classes.rows)].tolist()
+    return counts
+
+
 class RandomReal(Generator):
     """Gives (class row, index, seed) a training image of that class, chosen at random.
 
@@ -90,6 +128,18 @@ class RandomReal(Generator):
             ValueError: Naming the rows that differ.
         """
         refuse_other_classes(classes, self.data.classes)
+
+    def check_images_per_class(self, classes: ClassList, images_per_class: int) -> None:
+        """Refuse a plan that some class has too few training images for.
+
+        Args:
+            classes: The plan's.
+            images_per_class: The plan's.
+
+        Raises:
+            ValueError: Naming these classes and how many images they have.
+        """
+        refuse_too_few(classes, images_of_each(classes, self._rows), images_per_class)
 
     def generate(self, labels_B: Tensor, indices_B: Tensor, seed: int, record_saliency: bool = False) -> Generated:
         """Choose one image for each (class row, index) under `seed`.

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hieramp_lit.data import DigitsDataModule
-from hieramp_lit.generate import Generated
+from hieramp_lit.generate import DigitsImages, Generated, RandomReal
 from hieramp_lit.shards import ShardError, ShardSet
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.shards.writer import ShardFile
@@ -84,6 +84,16 @@ def test_an_exception_leaves_no_shard_that_looks_complete_and_the_run_goes_on(tm
     make_set(folder, again)
     assert contents(folder) == whole
     assert len(again.made) == 20 - 6 * len(tars)
+
+
+def test_a_class_with_too_few_images_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """Else shards of a plan that cannot be finished would stand in the way of one that can."""
+    real = RandomReal(DigitsImages())
+    least = int(torch.bincount(real.data.rows()).min())
+    with pytest.raises(ValueError, match=rf"data\.images_per_class={least + 1}, and .* \(row \d\) has {least}"):
+        make_set(tmp_path / "set", real, images_per_class=least + 1)
+    assert not (tmp_path / "set").exists()
+    make_set(tmp_path / "set", real, class_subset=[3])
 
 
 def test_resuming_with_another_batch_size_gives_the_same_set(tmp_path: Path) -> None:

@@ -108,6 +108,33 @@ def test_equals_the_definition(teacher: Teacher, row: int, candidates: int, crop
         images(generator, [(row, len(expected))], 11)
 
 
+@pytest.mark.parametrize(
+    ("options", "available"),
+    [({}, [2, 1]), ({"candidates": 4}, [1, 1]), ({"factor": 1}, [9, 6]), ({"factor": 4, "candidates": 300}, [0, 0])],
+)
+def test_counted_beforehand_is_what_can_be_made(
+    teacher: Teacher, options: dict[str, int], available: list[int]
+) -> None:
+    generator = rded(teacher, **options)
+    for entry, count in zip(generator.data.classes.entries, available, strict=True):
+        alone = ClassList((ClassEntry(0, entry.row, None, entry.name, None),))
+        if count:
+            generator.check_images_per_class(alone, count)
+            images(generator, [(entry.row, count - 1)])
+        with pytest.raises(ValueError, match=rf"\(row {entry.row}\) has {count}\. Nothing was written"):
+            generator.check_images_per_class(alone, count + 1)
+        with pytest.raises(ValueError, match=f"Class row {entry.row}: image {count} "):
+            images(generator, [(entry.row, count)])
+
+
+def test_the_candidates_are_named_where_they_are_what_is_short(teacher: Teacher) -> None:
+    classes = Noise().classes
+    with pytest.raises(ValueError, match=r"model\.generator\.candidates=4 must be 8 at least\. Lower"):
+        rded(teacher, candidates=4).check_images_per_class(classes, 2)
+    with pytest.raises(ValueError, match=r"one crop of each\. Lower data\.images_per_class to 1"):
+        rded(teacher).check_images_per_class(classes, 2)
+
+
 def test_tiles_go_row_by_row() -> None:
     crops = torch.arange(4)[:, None, None, None].expand(4, 1, 2, 2)
     assert tiled(crops, 2)[0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]

@@ -62,6 +62,20 @@ def test_too_few_images_names_class_and_key() -> None:
         pixels([11], [0])
 
 
+def test_a_plan_that_some_class_is_too_small_for_is_refused_with_every_such_class() -> None:
+    counts = torch.bincount(DIGITS.rows()).tolist()
+    least, most = min(counts), max(counts)
+    REAL.check_images_per_class(DIGITS.classes, least)
+    with pytest.raises(ValueError, match=rf"data\.images_per_class={most}, and ") as refused:
+        REAL.check_images_per_class(DIGITS.classes, most)
+    text = str(refused.value)
+    for digit, count in enumerate(counts):
+        assert (f"{DIGITS.classes.entries[digit].name} (row {digit}) has {count}" in text) == (count < most)
+    assert f"Lower data.images_per_class to {least}, or leave these classes out by data.class_subset" in text
+    with pytest.raises(ValueError, match=r"1 of 1 classes .*none \(row 99\) has 0\. Nothing was written\. Leave"):
+        REAL.check_images_per_class(ClassList((ClassEntry(0, 99, None, "none", None),)), 1)
+
+
 def test_identity_is_the_data() -> None:
     assert REAL.identity() == RandomReal(DigitsImages()).identity()
     assert REAL.identity() != RandomReal(DigitsImages("fit")).identity()

@@ -266,7 +266,10 @@ class RelabelTraining(StudentEvaluation):
     def constants(self) -> dict[str, Any]:
         """Every constant of this training as plain values, for ``result.json``."""
         every = self.trainer.check_val_every_n_epoch
-        cadence = {} if self._evaluates_by_protocol else {"evaluate_every": every, "evaluate_early": True}
+        if self._evaluates_by_protocol:
+            cadence: dict[str, Any] = {"evaluate_every": self.protocol.evaluation_interval(self.epochs)}
+        else:
+            cadence = {"evaluate_every": every, "evaluate_early": True}
         return {
             **resolved(self.protocol, self.setting),
             **cadence,

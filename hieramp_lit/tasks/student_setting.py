@@ -17,7 +17,7 @@ def setting_of(data: LightningDataModule, num_classes: int, image_size: int, stu
 
     Args:
         data: Data module of the run, set up.
-        num_classes: Rows of the student's last layer.
+        num_classes: Rows of the student's last layer: the number of classes where the data has no list of them.
         image_size: Side of its input in pixels.
         student: Name as `create_student` takes it.
     """

@@ -15,6 +15,7 @@ from hieramp_lit.report import results
 from hieramp_lit.shards import ShardSet
 from tests.data.digits_set import make_digits_set
 from tests.data.web.web_sets import write_shards
+from tests.devices.ranks import on_ranks
 from tests.tasks.students import digits_data, quiet_trainer, random_teacher, task
 
 
@@ -106,12 +107,16 @@ def test_the_hash_does_not_depend_on_how_images_are_dealt_out(parts):
     assert sha256_of_images([digests[:4]]) != whole
 
 
-@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def judged_on_two_ranks(folder, output):
+    trainer = quiet_trainer(output.parent, max_epochs=1, devices=2, strategy="ddp")
+    trainer.fit(task(output=str(output)), digits_data(folder, batch_size=5))
+    return trainer.world_size
+
+
 def test_two_devices_judge_by_the_same_images_as_one(digits_set, tmp_path):
     alone = fit(tmp_path / "one", digits_data(digits_set, batch_size=10), epochs=1)[1]
-    ours = task(output=str(tmp_path / "two" / "result.json"))
-    trainer = quiet_trainer(tmp_path / "two", max_epochs=1, devices=2, strategy="ddp_fork")
-    trainer.fit(ours, digits_data(digits_set, batch_size=5))
+    output = tmp_path / "two" / results.FILE
+    assert on_ranks(tmp_path / "two", judged_on_two_ranks, digits_set, output) == [2, 2]
     assert results.read(tmp_path / "two")["validation"] == alone["validation"]
 
 

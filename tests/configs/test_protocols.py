@@ -14,6 +14,7 @@ from tests.configs.shipped import BASES, PROTOCOLS, ROOT, name_of
 from tests.configs.test_parse import printed
 
 STUDENTS = [path for path in BASES if path.parent.name == "student"]
+NORMS = {"rded": None, "d3hr": None, "clean": None, "minimax_hard": "instance"}
 BY_PROTOCOL = {"max_epochs": -1, "check_val_every_n_epoch": -1}
 
 
@@ -34,7 +35,7 @@ def test_a_file_states_every_constant_of_its_protocol(path: Path) -> None:
     model = values.pop("model")["init_args"]
     assert values == {"trainer": BY_PROTOCOL}
     assert model.pop("protocol") == plain(path.stem)
-    assert model == ({"norm": "instance"} if path.stem == "minimax_hard" else {})
+    assert model == {"norm": NORMS[path.stem]}
 
 
 @pytest.mark.parametrize(("turn", "student"), list(enumerate(STUDENTS)), ids=[path.stem for path in STUDENTS])
@@ -42,8 +43,10 @@ def test_each_replaces_every_constant_of_a_students_configuration_and_of_one_ano
     turn: int, student: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one_after_the_other = [PROTOCOLS[(turn + k) % len(PROTOCOLS)] for k in range(len(PROTOCOLS))]
-    whole = yaml.safe_load(printed(capsys, "fit", student, *one_after_the_other))
-    assert whole["model"]["init_args"]["protocol"] == plain(one_after_the_other[-1].stem)
+    alone, whole = (yaml.safe_load(printed(capsys, "fit", student, *files)) for files in ([], one_after_the_other))
+    last = one_after_the_other[-1].stem
+    expected = alone["model"]["init_args"] | {"protocol": plain(last), "norm": NORMS[last]}
+    assert whole["model"] == {**alone["model"], "init_args": expected}
     assert whole["trainer"]["max_epochs"] == whole["trainer"]["check_val_every_n_epoch"] == -1
 
 

@@ -29,6 +29,17 @@ def test_a_set_and_real_images_are_counted(digits_set):
     assert setting_of(DigitsDataModule(), 10, 32, "convnet3").images == 1347
 
 
+def test_task_and_data_decide_by_the_classes_of_the_set_not_by_the_rows_of_the_student(digits_set, tmp_path):
+    minimax = {"epochs": None, "epochs_rule": "minimax", "evaluate_every": 1, "name": "rded"}
+    ours = task(num_classes=1000, output=str(tmp_path / results.FILE), **minimax)
+    quiet_trainer(tmp_path, max_epochs=1).fit(ours, digits_data(digits_set, image_size=16))
+    assert ours.setting == Setting(20, 10, 32, "convnet2_w4")
+    assert ours.protocol.epochs_for(ours.setting) == 2000  # 2 images per class; of 0.02 it would be 3000
+    protocol = results.read(tmp_path)["protocol"]
+    assert protocol["constants"]["batch_size"] == 10
+    assert "batch_size" not in protocol["changed"]
+
+
 @pytest.mark.parametrize(
     ("epochs", "every", "expected"), [(-1, -1, (400, True)), (7, -1, (7, True)), (-1, 2, (400, False))]
 )
@@ -45,6 +56,7 @@ def test_only_what_the_trainer_leaves_open_is_the_protocols(epochs, every, expec
         ({"epochs": 4, "evaluate_every": 1}, [1, 2, 3, 4]),
         ({"epochs": 5, "evaluate_every": 1, "evaluate_early": False, "best_from": 0.6}, [4, 5]),
         ({"epochs": 3, "evaluate_every": 1, "evaluate_early": False, "best_rule": "d3hr"}, [3]),
+        ({"epochs": 203, "evaluate_every": None, "best_from": 0.98}, [*range(2, 203, 2), 203]),
     ],
 )
 def test_a_fit_has_the_protocols_epochs_and_evaluations(constants, expected, digits_set, tmp_path):
@@ -54,19 +66,19 @@ def test_a_fit_has_the_protocols_epochs_and_evaluations(constants, expected, dig
     assert (trainer.current_epoch, evaluated(ours)) == (constants["epochs"], expected)
     used = results.read(tmp_path)["protocol"]["constants"]
     assert used["epochs"] == constants["epochs"]
-    assert used["evaluate_every"] == constants["evaluate_every"]
+    assert used["evaluate_every"] == (constants["evaluate_every"] or 2)
     assert used["evaluate_early"] is constants.get("evaluate_early", True)
 
 
-def test_d3hr_evaluates_every_epoch_after_the_390th_and_the_best_is_one_of_them(digits_set, tmp_path):
+def test_d3hr_evaluates_every_epoch_from_the_392nd_on_and_the_best_is_one_of_them(digits_set, tmp_path):
     d3hr = {"name": "d3hr", "epochs": None, "epochs_rule": "d3hr", "best_rule": "d3hr", "evaluate_every": 1}
     ours = task(output=str(tmp_path / results.FILE), student="convnet1_w4", evaluate_early=False, mix="none", **d3hr)
     trainer = quiet_trainer(tmp_path, **BY_PROTOCOL, limit_train_batches=1)
     trainer.fit(ours, digits_data(digits_set, batch_size=2))
-    assert evaluated(ours) == list(range(391, 401))
+    assert evaluated(ours) == list(range(392, 401))
     (run,) = results.read(tmp_path)["per_seed"]
     tops = [evaluation.accuracies.top1 for evaluation in ours.evaluations]
-    assert (run["last"]["epoch"], run["best"]["epoch"]) == (400, 391 + tops.index(max(tops)))
+    assert (run["last"]["epoch"], run["best"]["epoch"]) == (400, 392 + tops.index(max(tops)))
 
 
 def test_numbers_given_to_the_trainer_win_and_the_result_says_so(digits_set, tmp_path, caplog):
@@ -87,7 +99,7 @@ def test_a_best_that_can_never_be_is_warned_of(digits_set, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "hieramp_lit"):
         ours = task(best_rule="d3hr")
         quiet_trainer(tmp_path, max_epochs=1).fit(ours, digits_data(digits_set))
-    assert "after epoch 390, and this training has 1 epochs: `best` is `last`" in caplog.text
+    assert "after epoch 391, and this training has 1 epochs: `best` is `last`" in caplog.text
 
 
 class _StopBefore(Callback):

@@ -31,7 +31,7 @@ class ShardDataModule(LightningDataModule):
         validation: Data module whose validation images judge the student during training and whose test images judge
             it in `hieramp test`. Its classes are matched with the set's by WordNet id, else by name.
         image_size: Side of the images in the bank, in pixels; others are resized once, with antialias. Null: as stored.
-        batch_size: Images per step. Null: the protocol's rule, by images per class.
+        batch_size: Images per step. Null: the protocol's rule, by images per class, for the task's own setting.
         max_device_gib: Most memory of the training device that the set may take, and the validation images likewise,
             in GiB. What takes more lies in host memory (pinned, where the device is a CUDA one). Null: half of what is
             free on the device.
@@ -120,9 +120,11 @@ class ShardDataModule(LightningDataModule):
         seed = self.seed if self.seed is not None else int(getattr(module, "seed", 0))
         batch_size = self.batch_size if self._batch_size_given else None
         if batch_size is None:
-            protocol = getattr(module, "protocol", Protocol())
-            student, size = str(getattr(module, "student_name", "")), self.bank.images.shape[-1]
-            batch_size = protocol.batch_size(Setting.of(len(self.bank), len(self.classes), self.classes, size, student))
+            protocol, setting = getattr(module, "protocol", Protocol()), getattr(module, "setting", None)
+            if setting is None:  # no student asks
+                size = self.bank.images.shape[-1]
+                setting = Setting.of(len(self.bank), len(self.classes), self.classes, size, student="")
+            batch_size = protocol.batch_size(setting)
         self.batch_size = batch_size
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
         self._loader = BankLoader(self.bank, batch_size, seed, rank, world_size, self._device)

@@ -37,12 +37,12 @@ class Protocol:
         mix_alpha: λ ~ Beta(mix_alpha, mix_alpha). 1 with CutMix; RDED: 0.8 with MixUp.
         augmentation: Shuffled patches, random resized crop, flip. For collages as RDED makes them ``shuffle_patches:
             2`` and ``min_scale: 0.5``; RDED's own rule for generated images, (1, 1), would crop nothing, so D³HR's
-            (0.08, 1).
+            (0.08, 1). Minimax: (0.5, 1); the colour jitter and lighting noise of its code are left out.
         optimizer: ``adamw`` (RDED, D³HR) or ``sgd`` (Minimax).
         lr: Initial learning rate. Null: RDED's by student: 0.001 for ResNets and ConvNets, 0.0025 MobileNet, 0.002
             EfficientNet, 0.0005 VGG, 0.0001 AlexNet, ViT and Swin, 0.002 for ConvNet-3 on CIFAR-100. D³HR builds on
-            RDED's code, whose table it is given here. Minimax: 0.01.
-        weight_decay: RDED, D³HR: 0.01. Minimax: 5e-4.
+            RDED's code, whose table it is given here. Minimax: 0.01; its code has 0.1 for more than 100 classes.
+        weight_decay: RDED, D³HR: 0.01. Minimax: 5e-4; its code has 1e-4 for more than 100 classes.
         decayed: What decays: ``weights`` with more than one dimension (RDED), or ``all`` parameters (Minimax, as SGD
             has it by itself).
         betas: AdamW's β₁ and β₂.
@@ -52,19 +52,19 @@ class Protocol:
         milestones: Of ``step``, shares of training. Minimax: ⅔ and ⅚.
         gamma: Of ``step``, the factor at each milestone. Minimax: 0.2.
         epochs: Of the whole training, where ``trainer.max_epochs`` is -1. Null: by `epochs_rule`.
-        epochs_rule: ``rded``: 300. ``d3hr``: 300, CIFAR (32 pixels) 400, ImageWoof 1000, 2000, 1500 at 1, 10, 50 images
-            per class. ``minimax``: 3000 to 300 by images per class, see `rules.epochs`.
+        epochs_rule: ``rded``: 300. ``d3hr``: 300, CIFAR (32 pixels) 400, ImageWoof 2000, 1500 at 10, 50 images per
+            class, else 1000. ``minimax``: 3000 to 300 by images per class, see `rules.epochs`.
         batch_size_rule: Where ``data.batch_size`` is null: ``rded`` (10, 50, 100 by images per class, doubled for 100
             and 1000 classes), ``d3hr`` (15, 50, 100, never doubled) or ``minimax`` (64); never more than the set.
         update_batch_norm_twice: Also run the student in train mode, without gradient, before each step, on the batch as
             it is trained on. A side effect of RDED's loop: batch-norm statistics then move twice a step. Without batch
             norm there is nothing to move, and it does not run.
         evaluate_every: Epochs between evaluations, where ``trainer.check_val_every_n_epoch`` is -1; the last epoch is
-            always evaluated. RDED: 10; D³HR, Minimax: 1.
+            always evaluated. Null: a hundredth of training, rounded down, at least 1 (Minimax). RDED: 10; D³HR: 1.
         evaluate_early: Evaluate also where no evaluation may be the best, for the curve. RDED and D³HR do not; for
             D³HR, at every epoch, it would double the work.
-        best_rule: From when on an evaluation may be the best: ``share`` of training, or ``d3hr``: after epoch 390 on
-            CIFAR and ImageWoof, 290 elsewhere, however long training is. We count epochs from 1.
+        best_rule: From when on an evaluation may be the best: ``share`` of training, or ``d3hr``: from epoch 392 on for
+            CIFAR and ImageWoof, 292 elsewhere, counted from 1, however long training is.
         best_from: Of ``share``. RDED: 0.8. Minimax: 0, any epoch. 1: the last epoch alone.
 
     Raises:
@@ -92,7 +92,7 @@ class Protocol:
     epochs_rule: EpochsRule = "rded"
     batch_size_rule: BatchSizeRule = "rded"
     update_batch_norm_twice: bool = True
-    evaluate_every: int = 10
+    evaluate_every: int | None = 10
     evaluate_early: bool = True
     best_rule: BestRule = "share"
     best_from: float = 0.8
@@ -111,7 +111,11 @@ class Protocol:
             ("milestones", all(0 <= share <= 1 for share in self.milestones), "shares of training, in [0, 1]"),
             ("gamma", 0 < self.gamma < math.inf, "positive"),
             ("epochs", self.epochs is None or self.epochs >= 1, "1 or more, or null for epochs_rule"),
-            ("evaluate_every", self.evaluate_every >= 1, "1 or more"),
+            (
+                "evaluate_every",
+                self.evaluate_every is None or self.evaluate_every >= 1,
+                "1 or more, or null for a hundredth of training",
+            ),
             ("best_from", 0 <= self.best_from <= 1, "in [0, 1]"),
         ):
             if not valid:
@@ -133,6 +137,10 @@ class Protocol:
         """The first epoch, counted from 1, whose evaluation may be the best."""
         return rules.first_best_epoch(self.best_rule, self.best_from, epochs, setting)
 
+    def evaluation_interval(self, epochs: int) -> int:
+        """Epochs between evaluations, in a training of so many."""
+        return rules.evaluation_interval(self.evaluate_every, epochs)
+
     def evaluates(self, epoch: int, epochs: int, setting: Setting) -> bool:
         """Whether an epoch, counted from 1, ends with an evaluation.
 
@@ -143,7 +151,7 @@ class Protocol:
         """
         if epoch == epochs:
             return True
-        due = epoch % self.evaluate_every == 0
+        due = epoch % self.evaluation_interval(epochs) == 0
         return due and (self.evaluate_early or epoch >= self.first_best_epoch(epochs, setting))
 
     def factor(self, epochs: int) -> Callable[[int], float]:

@@ -10,6 +10,7 @@ from typing import Any
 from hieramp_lit.students.network_input import IMAGENET_MEAN, IMAGENET_STD
 from hieramp_lit.students.protocols.protocol import Protocol
 from hieramp_lit.students.protocols.setting import Setting
+from hieramp_lit.students.views.augment import Augmentation
 
 PUBLISHED: Mapping[str, Protocol] = {
     "rded": Protocol(),
@@ -23,10 +24,12 @@ PUBLISHED: Mapping[str, Protocol] = {
         evaluate_early=False,
         best_rule="d3hr",
     ),
-    # Its students have instance norm, which is theirs, not the training's: model.norm.
+    # Its students have instance norm, which is theirs, not the training's: model.norm. What its code has beside is in
+    # the head of its file.
     "minimax_hard": Protocol(
         name="minimax_hard",
         labels="hard",
+        augmentation=Augmentation(min_scale=0.5),
         optimizer="sgd",
         lr=0.01,
         weight_decay=5e-4,
@@ -36,7 +39,7 @@ PUBLISHED: Mapping[str, Protocol] = {
         epochs_rule="minimax",
         batch_size_rule="minimax",
         update_batch_norm_twice=False,
-        evaluate_every=1,
+        evaluate_every=None,
         best_from=0.0,
     ),
     "clean": Protocol(
@@ -76,6 +79,7 @@ def resolved(protocol: Protocol, setting: Setting) -> dict[str, Any]:
         "betas": list(protocol.betas),
         "milestones": list(protocol.milestones),
         "epochs": epochs,
+        "evaluate_every": protocol.evaluate_every if epochs is None else protocol.evaluation_interval(epochs),
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
         "batch_size": protocol.batch_size(setting) if counted else None,
@@ -101,6 +105,8 @@ def changes(protocol: Protocol, constants: Mapping[str, Any], setting: Setting) 
         return None
     theirs = resolved(published, setting) | {"version": published.version}
     ours = {**constants, "version": protocol.version}
+    if ours["epochs"] is not None:  # a share of other epochs is no other share
+        theirs["evaluate_every"] = published.evaluation_interval(ours["epochs"])
     different = [name for name, value in theirs.items() if name != _FOLLOWS and ours.get(name) != value]
     return {name: {"protocol": theirs[name], "used": ours.get(name)} for name in different}
 

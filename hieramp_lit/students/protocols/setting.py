@@ -11,7 +11,7 @@ class Setting:
 
     Attributes:
         images: Images of the whole set; None where they are not counted, as in a stream of real images.
-        classes: Number of classes.
+        classes: Number of classes of the set, which a student's last layer may have more rows than.
         image_size: Side of the student's input in pixels.
         student: Name as `create_student` takes it.
         is_imagewoof: Whether the classes are ImageWoof's.
@@ -31,12 +31,14 @@ class Setting:
 
         Args:
             images: See above.
-            num_classes: See above.
+            num_classes: Rows of the student's last layer: the number of classes where there is no list.
             class_list: Of the set; None where it has none.
             image_size: See above.
             student: See above.
         """
-        return cls(images, num_classes, image_size, student, class_list is not None and _is_imagewoof(class_list))
+        if class_list is None:
+            return cls(images, num_classes, image_size, student)
+        return cls(images, len(class_list), image_size, student, _is_imagewoof(class_list))
 
     @property
     def images_per_class(self) -> float:

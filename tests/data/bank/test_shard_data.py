@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from hieramp_lit.classes import ClassEntry, ClassList
 from hieramp_lit.data import DigitsDataModule, ShardDataModule, WebDatasetDataModule
@@ -14,6 +14,7 @@ from hieramp_lit.data.images.digits import load_digits_split
 from hieramp_lit.generate import DigitsImages, RandomReal
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.identity import identity_hash
+from hieramp_lit.students.protocols import Protocol, Setting
 from tests.data.digits_set import make_digits_set
 from tests.data.web.web_sets import write_shards
 
@@ -49,6 +50,20 @@ def test_the_bank_is_resized_once(digits_set):
 def test_batch_size_is_the_protocols_unless_given(digits_set):
     assert ShardDataModule(str(digits_set)).train_dataloader().batch_size == 10
     assert ShardDataModule(str(digits_set), batch_size=7).train_dataloader().batch_size == 7
+
+
+class _Asks(LightningModule):
+    """A student's task, as far as the data asks it."""
+
+    seed, protocol = 0, Protocol()
+    setting = Setting(20, 200, 64, "resnet18")  # 100 images a step, if there are so many
+
+
+def test_batch_size_is_that_of_the_tasks_own_setting(digits_set):
+    data = ShardDataModule(str(digits_set))
+    data.trainer = Trainer(accelerator="cpu", logger=False)
+    data.trainer.strategy.connect(_Asks())
+    assert data.train_dataloader().batch_size == 20
 
 
 def test_validation_images_come_with_the_sets_labels(digits_set):

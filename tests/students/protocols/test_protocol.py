@@ -36,10 +36,10 @@ def test_impossible_constants_name_their_key(constants):
     ("name", "setting", "evaluated", "may_be_best"),
     [
         ("rded", IMAGENET, range(10, 301, 10), range(250, 301, 10)),
-        ("d3hr", IMAGENET, range(291, 301), range(291, 301)),
-        ("d3hr", CIFAR, range(391, 401), range(391, 401)),
-        ("d3hr", IMAGEWOOF, range(391, 2001), range(391, 2001)),
-        ("minimax_hard", IMAGEWOOF, range(1, 2001), range(1, 2001)),
+        ("d3hr", IMAGENET, range(292, 301), range(292, 301)),
+        ("d3hr", CIFAR, range(392, 401), range(392, 401)),
+        ("d3hr", IMAGEWOOF, range(392, 2001), range(392, 2001)),
+        ("minimax_hard", IMAGEWOOF, range(20, 2001, 20), range(20, 2001, 20)),
         ("clean", IMAGENET, range(10, 301, 10), []),  # `best` is then the last
     ],
 )

@@ -23,13 +23,14 @@ EXPECTED = {
     "rded": RDED,
     "d3hr": {
         **RDED, "batch_size": 50, "evaluate_every": 1, "evaluate_early": False, "best_rule": "d3hr", "best_from": None,
-        "first_best_epoch": 291,
+        "first_best_epoch": 292,
     },
     "minimax_hard": {
         **RDED, "labels": "hard", "loss": None, "temperature": None, "optimizer": "sgd", "lr": 0.01,
         "weight_decay": 0.0005, "decayed": "all", "betas": None, "momentum": 0.9, "schedule": "step",
         "milestones": [2 / 3, 5 / 6], "gamma": 0.2, "epochs": 2000, "batch_size": 64, "update_batch_norm_twice": False,
-        "evaluate_every": 1, "best_from": 0.0, "first_best_epoch": 1,
+        "augmentation": {**RDED["augmentation"], "min_scale": 0.5}, "evaluate_every": 20, "best_from": 0.0,
+        "first_best_epoch": 1,
     },
     "clean": {
         **RDED, "loss": "kl_t2", "schedule": "cosine", "update_batch_norm_twice": False, "best_from": 1.0,
@@ -53,7 +54,8 @@ def test_the_constants_are_those_of_the_sources(name):
 def test_changes_name_what_differs_and_nothing_else(name):
     protocol, used = PUBLISHED[name], EXPECTED[name]
     assert changes(protocol, used, IMAGENET) == {}
-    changed = changes(protocol, used | {"lr": 0.7, "epochs": 41}, IMAGENET)
+    follows = {"evaluate_every": protocol.evaluation_interval(41)}
+    changed = changes(protocol, used | {"lr": 0.7, "epochs": 41} | follows, IMAGENET)
     assert changed == {
         "lr": {"protocol": used["lr"], "used": 0.7},
         "epochs": {"protocol": used["epochs"], "used": 41},
@@ -82,6 +84,14 @@ def test_any_other_constant_is_a_change(constant):
     assert {"batch_size_rule": "batch_size"}.get(constant, constant) in changed
 
 
+def test_a_hundredth_of_fewer_epochs_is_no_other_interval():
+    shorter = dataclasses.replace(PUBLISHED["minimax_hard"], epochs=500)
+    used = resolved(shorter, IMAGENET)
+    assert used["evaluate_every"] == 5
+    assert set(changes(shorter, used, IMAGENET)) == {"epochs"}
+    assert changes(shorter, used | {"evaluate_every": 10}, IMAGENET)["evaluate_every"] == {"protocol": 5, "used": 10}
+
+
 def test_what_is_not_read_is_no_change():
     other = dataclasses.replace(PUBLISHED["rded"], momentum=0.1, milestones=(), gamma=0.5, epochs_rule="minimax")
     assert changes(other, resolved(other, IMAGENET), IMAGENET) == {}
@@ -96,4 +106,5 @@ def test_uncounted_images_leave_out_what_follows_from_them():
     stream = Setting(None, 1000, 224, "resnet18")
     constants = resolved(PUBLISHED["minimax_hard"], stream)
     assert (constants["epochs"], constants["batch_size"], constants["first_best_epoch"]) == (None, None, None)
+    assert constants["evaluate_every"] is None
     assert resolved(PUBLISHED["rded"], stream)["epochs"] == 300

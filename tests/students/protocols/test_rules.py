@@ -1,7 +1,7 @@
 import pytest
 
 from hieramp_lit.classes import load_classes
-from hieramp_lit.students.protocols import Setting, rules
+from hieramp_lit.students.protocols import PUBLISHED, Setting, rules
 
 
 def setting(ipc=10, classes=10, image_size=224, student="resnet18", **options):
@@ -18,6 +18,19 @@ def setting(ipc=10, classes=10, image_size=224, student="resnet18", **options):
         ("mobilenet_v2", 0.0025),
         ("efficientnet_b0", 0.002),
         ("timm/efficientnet_b0", 0.002),
+        ("timm/tf_efficientnet_b0", 0.002),
+        ("timm/tf_efficientnetv2_s.in21k", 0.002),
+        ("timm/gc_efficientnetv2_rw_t", 0.002),
+        ("timm/tf_mobilenetv3_small_100", 0.0025),
+        ("timm/test_vit", 0.0001),
+        ("timm/swinv2_tiny_window8_256", 0.0001),
+        ("timm/deit_tiny_patch16_224", 0.0001),
+        ("timm/vit_base_resnet50_224", 0.0001),
+        ("timm/resnet50_vit", 0.001),
+        ("timm/repvgg_a0", 0.001),
+        ("timm/convnext_tiny", 0.001),
+        ("timm/tf_resnet50", 0.001),
+        ("timm/maxvit_nano_rw_256", 0.001),
         ("vgg11", 0.0005),
         ("alexnet", 0.0001),
         ("vit_b_16", 0.0001),
@@ -53,6 +66,7 @@ def test_convnet3_on_cifar100_is_the_exception():
         ("d3hr", 1, 10, 224, 10),
         ("d3hr", 1, 100, 224, 15),
         ("d3hr", 9, 10, 224, 15),
+        ("d3hr", 10, 100, 224, 50),
         ("d3hr", 10, 1000, 224, 50),
         ("d3hr", 49, 10, 224, 50),
         ("d3hr", 50, 1000, 224, 100),
@@ -78,7 +92,9 @@ def test_batch_size_table(rule, ipc, classes, image_size, size):
         ("d3hr", 1, 10, 224, True, 1000),
         ("d3hr", 9, 10, 224, True, 1000),
         ("d3hr", 10, 10, 224, True, 2000),
+        ("d3hr", 20, 10, 224, True, 1000),
         ("d3hr", 50, 10, 224, True, 1500),
+        ("d3hr", 100, 10, 224, True, 1000),
         ("minimax", 1, 10, 224, False, 3000),
         ("minimax", 2, 10, 224, False, 2000),
         ("minimax", 10, 10, 224, False, 2000),
@@ -108,14 +124,28 @@ def test_epochs_table(rule, ipc, classes, image_size, is_imagewoof, epochs):
         ("share", 0.0, 3000, {}, 1),
         ("share", 0.29, 100, {}, 30),  # 0.29 × 100 is 28.999999999999996 to a computer
         ("share", 1.0, 300, {}, 301),
-        ("d3hr", 0.8, 300, {}, 291),
-        ("d3hr", 0.8, 300, {"classes": 200, "image_size": 64}, 291),
-        ("d3hr", 0.8, 400, {"image_size": 32}, 391),
-        ("d3hr", 0.8, 2000, {"is_imagewoof": True}, 391),
+        ("d3hr", 0.8, 300, {}, 292),
+        ("d3hr", 0.8, 300, {"classes": 200, "image_size": 64}, 292),
+        ("d3hr", 0.8, 400, {"image_size": 32}, 392),
+        ("d3hr", 0.8, 2000, {"is_imagewoof": True}, 392),
     ],
 )
 def test_the_first_epoch_that_may_be_the_best(rule, share, epochs, where, first):
     assert rules.first_best_epoch(rule, share, epochs, setting(**where)) == first
+
+
+@pytest.mark.parametrize(
+    ("every", "epochs", "interval"), [(None, 3000, 30), (None, 1300, 13), (None, 199, 1), (None, 2, 1), (10, 3000, 10)]
+)
+def test_evaluations_are_a_hundredth_of_training_apart_where_no_number_is_given(every, epochs, interval):
+    assert rules.evaluation_interval(every, epochs) == interval
+
+
+@pytest.mark.parametrize("epochs", [200, 300, 500, 600, 1000, 1300, 1500, 2000, 3000])
+def test_minimax_evaluates_a_hundred_times(epochs):
+    due = [e for e in range(1, epochs + 1) if PUBLISHED["minimax_hard"].evaluates(e, epochs, setting())]
+    assert len(due) == 100
+    assert due[-1] == epochs
 
 
 def test_rules_by_images_per_class_need_them_counted():
@@ -130,6 +160,11 @@ def test_rules_by_images_per_class_need_them_counted():
 def test_imagewoof_is_known_by_its_classes(name, expected):
     classes = load_classes(name)
     assert Setting.of(100, 10, classes, 224, "resnet18").is_imagewoof is expected
+
+
+def test_the_set_has_the_classes_of_its_list_whatever_rows_the_student_has():
+    assert Setting.of(100, 1000, load_classes("imagewoof"), 224, "resnet18").images_per_class == 10
+    assert Setting.of(100, 20, None, 224, "resnet18").images_per_class == 5
 
 
 def test_a_set_without_class_list_is_no_imagewoof():

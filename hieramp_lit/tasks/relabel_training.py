@@ -23,6 +23,7 @@ from hieramp_lit.students.views import Views
 from hieramp_lit.tasks.student_checks import (
     asked_of_data,
     has_batch_norm,
+    refuse_another_teacher,
     refuse_rows,
     refuse_single_image,
     warn_near_chance,
@@ -35,6 +36,7 @@ from hieramp_lit.tasks.teaching import Teaching, relabel_loss
 Compile = Literal["none", "default", "max-autotune"]
 RDED = PUBLISHED["rded"]
 _PROGRESS = "relabel_training"
+_TEACHER = "teacher_sha256"
 
 
 class RelabelTraining(StudentEvaluation):
@@ -250,14 +252,18 @@ class RelabelTraining(StudentEvaluation):
         for name in [name for name in state if name.startswith("teacher_network.")]:
             del state[name]
         checkpoint[_PROGRESS] = self.progress.state_dict()
+        checkpoint[_TEACHER] = None if self.teaching is None else self.teaching.sha256
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Fill in what `on_save_checkpoint` left out, so that loading stays strict.
 
         Raises:
-            ValueError: If the checkpoint is of another task.
+            ValueError: If the checkpoint is of another task, or its student had another teacher than the one to go on
+                with.
         """
         check_network(checkpoint, "student")
+        if self.teaching is not None:
+            refuse_another_teacher(checkpoint.get(_TEACHER), self.teaching.sha256)
         if self.teacher_network is not None:
             own = self.teacher_network.state_dict(prefix="teacher_network.")
             checkpoint["state_dict"] |= own

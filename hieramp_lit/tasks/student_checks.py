@@ -42,6 +42,24 @@ def refuse_rows(data: LightningDataModule) -> None:
             raise ValueError(f"{key}.label='row' labels for generators; students learn 'cls': set {key}.label: cls.")
 
 
+def refuse_another_teacher(before: str | None, now: str) -> None:
+    """Refuse to go on with a student under weights that did not teach it so far.
+
+    Args:
+        before: SHA-256 of the teacher that the checkpoint was saved under; None if it does not say.
+        now: Of the teacher that is loaded.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if before not in {None, now}:
+        raise ValueError(
+            f"model.teacher: the student was trained so far under weights with the SHA-256 {before}, and those there "
+            f"now have {now}. Bring the first ones back, or train the student anew: without --ckpt_path, or, under "
+            "`hieramp students`, after deleting the folder of its seed."
+        )
+
+
 def warn_near_chance(accuracies: Accuracies) -> None:
     """Warn, with the usual causes, of a teacher that is right hardly more often than chance.
 

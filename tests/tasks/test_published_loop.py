@@ -41,9 +41,9 @@ def student_of(protocol, teacher, digits_set, folder, epochs=EPOCHS, batches=1.0
     return task
 
 
-def crop_flip_normalize(images, draws):
+def crop_flip_normalize(images, draws, smallest=0.08):
     """As torchvision's pipeline, image by image; boxes and flips are given, under RDED's and D³HR's numbers."""
-    boxes = sample_crops(len(images), 32, 32, (0.08, 1.0), (3 / 4, 4 / 3), draws)
+    boxes = sample_crops(len(images), 32, 32, (smallest, 1.0), (3 / 4, 4 / 3), draws)
     flips = torch.rand(len(images), generator=draws, dtype=torch.float64) < 0.5
     views = []
     for k, image in enumerate(images):
@@ -121,7 +121,7 @@ def minimax_loop(student, bank, epochs):
         lr = 0.01 * 0.2 ** ((epoch >= 2 * epochs // 3) + (epoch >= 5 * epochs // 6))
         (batch,) = batches_of(bank, epoch, 64)
         draws = stream("augment", SEED, epoch, 0)
-        images = crop_flip_normalize(bank.images[batch], draws)
+        images = crop_flip_normalize(bank.images[batch], draws, smallest=0.5)
         partner, share = cutmix_in_place(images, draws)
         answer, label = F.log_softmax(student(images), dim=1), bank.labels[batch]
         each = torch.arange(len(batch))

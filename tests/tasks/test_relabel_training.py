@@ -75,17 +75,29 @@ def test_a_fit_resumed_in_mid_epoch_ends_with_the_same_weights_and_results(step,
 
 
 def test_checkpoints_hold_no_teacher_and_load_strictly(digits_set, tmp_path):
-    ours = task(teacher=random_teacher(tmp_path))
+    teacher = random_teacher(tmp_path)
+    ours = task(teacher=teacher)
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=1)
     trainer.fit(ours, digits_data(digits_set))
     trainer.save_checkpoint(tmp_path / "student.ckpt")
     names = set(torch.load(tmp_path / "student.ckpt", weights_only=True)["state_dict"])
     assert names == {f"student.{name}" for name in ours.student.state_dict()}
-    again = task(teacher=random_teacher(tmp_path))
+    again = task(teacher=teacher)
     quiet_trainer(tmp_path, max_epochs=2, limit_val_batches=1).fit(
         again, digits_data(digits_set), ckpt_path=str(tmp_path / "student.ckpt")
     )
     assert len(again.evaluations) == 2
+
+
+def test_a_student_does_not_go_on_under_another_teacher_at_the_same_place(digits_set, tmp_path):
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=1)
+    trainer.fit(task(teacher=random_teacher(tmp_path)), digits_data(digits_set))
+    trainer.save_checkpoint(tmp_path / "student.ckpt")
+    other = task(teacher=random_teacher(tmp_path))
+    with pytest.raises(ValueError, match=r"model\.teacher.*SHA-256.*without --ckpt_path"):
+        quiet_trainer(tmp_path, max_epochs=2, limit_val_batches=1).fit(
+            other, digits_data(digits_set), ckpt_path=str(tmp_path / "student.ckpt")
+        )
 
 
 def test_a_student_is_tested_from_its_own_weights(digits_set, tmp_path):

@@ -56,6 +56,11 @@ class LabelledImages(ABC):
         """Number of images that are looked at."""
         return int((self.label_N != NOT_IN_SET).sum())
 
+    @property
+    def labels(self) -> Tensor:
+        """Classes of the images that are looked at, int64, in the set that is inspected."""
+        return self.label_N[self.label_N != NOT_IN_SET]
+
     def limit(self, most: int, seed: int) -> None:
         """Keep `most` of the images, drawn by `seed`, and leave the others out; all if there are no more."""
         kept = (self.label_N != NOT_IN_SET).nonzero().flatten()

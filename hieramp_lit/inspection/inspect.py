@@ -1,5 +1,6 @@
 """One pass over a set and one over real images: every measure of the set, as plain values."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -8,14 +9,19 @@ from typing import Any
 import torch
 
 from hieramp_lit.inspection.batches import batches
-from hieramp_lit.inspection.comparing import OF_NETWORK, OF_REFERENCE, Comparison, Settings
+from hieramp_lit.inspection.beside_real import OF_REFERENCE, count_distances
+from hieramp_lit.inspection.comparing import OF_NETWORK, Comparison
 from hieramp_lit.inspection.findings import Findings
 from hieramp_lit.inspection.images import LabelledImages, SetImages
 from hieramp_lit.inspection.networks import FeatureNetwork
+from hieramp_lit.inspection.settings import Settings
 from hieramp_lit.inspection.tokens import TokenCount, TokenMaps
 from hieramp_lit.shards.manifest import package_versions
 
+_log = logging.getLogger(__name__)
+
 SCHEMA = 1
+MANY = 100_000
 PACKAGES = ("torchmetrics", "timm", "scipy")
 NO_NETWORK = "needs a feature network: give --config STUDENT.yaml, --features NAME or --inception FILE"
 COMPARABLE = (
@@ -66,6 +72,8 @@ def inspect_set(
         raise ValueError(f"Feature networks {names} and batch_size={batch_size}: names must differ, at least 1 image.")
     C, found = len(images.shards.classes), Findings()
     real = 0 if reference is None else len(reference)
+    if reference is not None and networks and real > MANY:
+        _warn_of_size(images, reference, networks)
     comparisons = [Comparison(network, C, len(images), real, settings, device) for network in networks]
     count = TokenCount(maps, C)
     done = Done(progress, len(images) + (real if comparisons else 0))
@@ -94,6 +102,19 @@ def inspect_set(
         "versions": package_versions() | {name: metadata.version(name) for name in PACKAGES},
         "seconds": time.monotonic() - start,
     }
+
+
+def _warn_of_size(images: LabelledImages, reference: LabelledImages, networks: Sequence[FeatureNetwork]) -> None:
+    distances = count_distances(images.labels, reference.labels)
+    size = sum(4 * network.num_features for network in networks) * len(reference) / 1e9
+    _log.warning(
+        "%s reference images: %.1e distances will be computed for each feature network, a number that grows with its "
+        "square, and their features take %.1f GB, for a moment twice. --reference-images N takes N of them, drawn by "
+        "--seed.",
+        f"{len(reference):,}",
+        distances,
+        size,
+    )
 
 
 class Done:

@@ -76,16 +76,18 @@ class ClassPRDC(RowMetric):
 
     def compute(self) -> tuple[PRDCValues | None, ...]:
         """Measure each class; None where it has too few images of either kind for k neighbours."""
-        real, distilled = self._by_class("real"), self._by_class("distilled")
+        real, distilled = self.rows("real_features"), self.rows("distilled_features")
+        places = zip(self._by_class("real"), self._by_class("distilled"), strict=True)
         k, dense_k = self.precision_recall_k, self.density_coverage_k
         return tuple(
-            prdc(real_ND, distilled_MD, k, dense_k, self.strict, self.block_size)
-            if len(real_ND) > max(k, dense_k) and len(distilled_MD) > k
+            prdc(real[place_N], distilled[place_M], k, dense_k, self.strict, self.block_size)
+            if len(place_N) > max(k, dense_k) and len(place_M) > k
             else None
-            for real_ND, distilled_MD in zip(real, distilled, strict=True)
+            for place_N, place_M in places  # one class at a time: all sorted would be a copy of all
         )
 
     def _by_class(self, name: str) -> tuple[Tensor, ...]:
+        """Places of the images of each class."""
         label_N = self.rows(f"{name}_labels")
         counts = torch.bincount(label_N, minlength=self.num_classes).tolist()
-        return torch.split(self.rows(f"{name}_features")[label_N.argsort()], counts)
+        return torch.split(label_N.argsort(stable=True), counts)

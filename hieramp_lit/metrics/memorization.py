@@ -12,6 +12,8 @@ from torch import Tensor
 from hieramp_lit.metrics.neighbours import BLOCK_SIZE, SquaredDistances
 from hieramp_lit.metrics.rows import RowMetric, check_features
 
+REAL_QUERIES = 10_000
+
 
 class NearestReal(NamedTuple):
     """The nearest real image of each distilled one.
@@ -60,7 +62,7 @@ class NearestRealDistance(RowMetric):
         self,
         num_features: int,
         quantiles: Sequence[float] = (0.05, 0.5),
-        real_queries: int = 10_000,
+        real_queries: int = REAL_QUERIES,
         block_size: int = BLOCK_SIZE,
     ) -> None:
         super().__init__()
@@ -137,4 +139,6 @@ class NearestRealDistance(RowMetric):
                 f"{len(twice)} {name} images came more than once, the first is number {int(twice[0])}. Share images "
                 "out over ranks without repetition; torch's DistributedSampler repeats some to fill up."
             )
-        return self.rows(f"{name}_features")[order], number_N
+        feature_ND = self.rows(f"{name}_features")
+        sorted_before = bool((order[1:] > order[:-1]).all())  # then no copy, which may be gigabytes
+        return feature_ND if sorted_before else feature_ND[order], number_N

@@ -31,7 +31,9 @@ class SquaredDistances:
 
     def __init__(self, *features: Tensor, block_size: int = BLOCK_SIZE) -> None:
         self.block_size = block_size
-        self._centre = features[0].mean(dim=0, dtype=torch.float64)
+        # part by part: of all at once torch would make a float64 copy first
+        sums = [part.sum(dim=0, dtype=torch.float64) for part in torch.split(features[0], block_size)]
+        self._centre = torch.stack(sums).sum(dim=0) / len(features[0])
         parts = (self._centred(part) for feature_ND in features for part in torch.split(feature_ND, block_size))
         self.tolerance = TOLERANCE * max(float(part.square().sum(dim=1).max()) for part in parts)
 

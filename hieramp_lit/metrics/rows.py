@@ -45,7 +45,24 @@ class RowMetric(Metric):
         state: Tensor | list[Tensor] = getattr(self, name)
         if isinstance(state, Tensor):
             return state
+        if len(state) == 1:
+            return state[0]  # cat would copy it
         return torch.cat(state) if state else self._empty[name].to(self.device)
+
+    def replace_rows(self, name: str, row_NX: Tensor) -> None:
+        """Keep all rows of a state in one piece, which other metrics may share.
+
+        Args:
+            name: Of the state.
+            row_NX: What `rows` gives, or the same of a metric that saw the same.
+
+        Raises:
+            ValueError: If they are not as many as the state has.
+        """
+        there = sum(map(len, getattr(self, name)))
+        if len(row_NX) != there:
+            raise ValueError(f"{len(row_NX)} rows for {name}, which has {there}: give the very same ones in one piece.")
+        setattr(self, name, [row_NX])
 
     def sync(
         self,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hieramp_lit.inspection import SetImages, Settings, TokenMaps, inspect_set, named_features
+from hieramp_lit.inspection import LabelledImages, SetImages, Settings, TokenMaps, inspect_set, named_features
 from hieramp_lit.shards import ShardError, ShardSet
 from hieramp_lit.students import Teacher
 from hieramp_lit.var import Scales
@@ -129,6 +129,38 @@ def test_a_set_beside_itself(digits, network):
     assert (summary["nearest_mean" + AT], summary["nearest_share_q05" + AT]) == (0, 1)
     assert summary["fid" + AT] == pytest.approx(0, abs=1e-8)
     assert all(pair["image"] == pair["reference"] for pair in found["nearest"][NETWORK])
+
+
+class Many(LabelledImages):
+    """A reference that is never read."""
+
+    def __init__(self, images):
+        super().__init__(SIDE, torch.arange(images) % 10)
+
+    def calls(self):
+        raise ReferenceReadError
+
+    def name(self, number):
+        return str(number)
+
+    def describe(self):
+        return {}
+
+
+class ReferenceReadError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("images", "told"), [(100_000, False), (100_001, True)])
+def test_a_large_reference_is_announced_before_it_is_read(digits, network, caplog, images, told):
+    shards = ShardSet.open(digits)
+    with pytest.raises(ReferenceReadError):
+        inspect_set(SetImages(shards, shards.classes), [features_of(shards, network)], Many(images))
+    said = [record.getMessage() for record in caplog.records if "--reference-images" in record.getMessage()]
+    assert len(said) == told
+    if told:
+        assert said[0].startswith("100,001 reference images: 1.2e+10 distances")  # N² + N²/10 + 10⁴ N, and little more
+        assert "0.0 GB" in said[0]
 
 
 def test_token_statistics_need_no_network(tokens):

@@ -10,14 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from hieramp_lit.commands.trial_hash import trial_hash
 from hieramp_lit.files import format_json, write_json
+from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.sweeps import (
     Event,
     Slot,
     SweepFile,
+    SweepFolder,
     SweepRunner,
     Trial,
-    TrialFolder,
     claim_sweep,
     collect,
     describe,
@@ -130,12 +132,14 @@ def run_sweep(
 
     Raises:
         RunStoppedError: If a signal ends it.
-        SweepFileError: If the folder holds trials of another command.
+        SweepFileError: If the folder holds trials of another command, or a configuration changes meanwhile.
         SystemExit: With code 1 if a chosen trial failed or was refused.
     """
-    claim_sweep(sweep, root)
+    with console.status("reading the trials' configurations"):
+        folder = SweepFolder(sweep, root, chosen, trial_hash)
+    claim_sweep(folder)
     names = short_names(trials, varying=True)
-    done = sum(TrialFolder(root, trial).is_done() for trial in chosen)
+    done = sum(folder.trial(trial).is_done() for trial in chosen)
     console.print(
         f"{len(chosen)} trials, {done} done before; {len(slots)} side by side: "
         f"{', '.join(slot.name for slot in slots)}. Everything is in {root}",
@@ -149,7 +153,13 @@ def run_sweep(
             if event.outcome.status == "running":
                 status.update(f"{event.left} of {len(chosen)} trials left{ending}")
                 return
-            collect(sweep, root, trials)
+            try:
+                collect(folder, trials)
+            except (OSError, ShardError) as error:  # the table is written again after the next trial
+                console.print(
+                    Text.assemble(("warning: ", "yellow"), f"the sweep's table is not written now: {error}"),
+                    soft_wrap=True,
+                )
             value = (event.outcome.summary or {}).get(sweep.metric.name) if sweep.metric else None
             came = "" if value is None or sweep.metric is None else f", {sweep.metric.name} {value:.4g}"
             took = "" if event.outcome.seconds is None else f", {event.outcome.seconds:.0f} s"
@@ -163,10 +173,10 @@ def run_sweep(
                 console.print(f"  {event.left} left{ending}", style="dim", markup=False, soft_wrap=True)
 
         try:
-            SweepRunner(sweep, root, slots, tell).run(chosen)
+            SweepRunner(folder, slots, tell).run(chosen)
         finally:
-            rows = collect(sweep, root, trials)
-    shown = [row for row in rows if row.outcome.status != "waiting"]
+            rows = collect(folder, trials)
+    shown = [row for row in rows if row.outcome.status != "waiting" or row.outcome.reason]
     console.print(results_table(shown, sweep.metric))
     if len(shown) < len(rows):
         console.print(f"{len(rows) - len(shown)} further trials have not run.")
@@ -186,7 +196,7 @@ def run_sweep(
     if bad:
         console.print(
             f"{len(bad)} of {len(chosen)} trials failed or were refused; what they said: "
-            f"{', '.join(str(TrialFolder(root, row.trial).errors) for row in bad)}. The same command tries them again.",
+            f"{', '.join(str(folder.trial(row.trial).errors) for row in bad)}. The same command tries them again.",
             markup=False, soft_wrap=True,
         )  # fmt: skip
         raise SystemExit(1)
@@ -264,12 +274,12 @@ def _show(trials: Sequence[Trial], indices: Sequence[int] | None, as_json: bool,
 
 
 def _dry_run(sweep: SweepFile, root: Path, trials: Sequence[Trial], console: Console) -> None:
-    runner = SweepRunner(sweep, root, [], lambda event: None)
+    folder = SweepFolder(sweep, root, trials, trial_hash)
     for trial in trials:
-        folder = TrialFolder(root, trial)
-        label = "done before: " if folder.is_done() else "$ "
-        console.print(Text(f"{label}{shlex.join(runner.command(folder))}"), soft_wrap=True)
-        console.print(Text(f"  {folder.parameters.name}: {dict(trial.parameters)}"), soft_wrap=True, style="dim")
+        own = folder.trial(trial)
+        label = "done before: " if own.is_done() else "$ "
+        console.print(Text(f"{label}{shlex.join(folder.command(trial))}"), soft_wrap=True)
+        console.print(Text(f"  {own.parameters.name}: {dict(trial.parameters)}"), soft_wrap=True, style="dim")
 
 
 def _warnings(sweep: SweepFile) -> list[str]:

@@ -7,6 +7,7 @@ from hieramp_lit.sweeps.process import Slot
 from hieramp_lit.sweeps.results import Row, claim_sweep, collect, ranked
 from hieramp_lit.sweeps.runner import Event, SweepRunner
 from hieramp_lit.sweeps.sweep_file import Metric, SweepFile, SweepFileError, read_sweep_file
+from hieramp_lit.sweeps.sweep_folder import SweepFolder
 from hieramp_lit.sweeps.table import describe, results_table, short_names, trials_table
 from hieramp_lit.sweeps.trial_folder import Outcome, TrialFolder
 
@@ -19,6 +20,7 @@ __all__ = [
     "Slot",
     "SweepFile",
     "SweepFileError",
+    "SweepFolder",
     "SweepRunner",
     "Trial",
     "TrialFolder",

@@ -105,7 +105,8 @@ class TrialProcess:
             return Outcome("done", seconds=seconds)
         said = last_message(self.folder.errors.read_text(errors="replace"))
         if code == 0:
-            return Outcome("failed", f"its command ended without {self.folder.out / SUMMARY}. {said}".strip(), seconds)
+            missing = self.folder.flaw() or f"its command ended without {self.folder.out / SUMMARY}."
+            return Outcome("failed", f"{missing} {said}".strip(), seconds)
         if code == REFUSED:
             return Outcome("refused", said or "refused without a word", seconds)
         number = -code if code < 0 else code - 128

@@ -5,18 +5,19 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hieramp_lit.files import read_json, sha256, write_json, write_text
+from hieramp_lit.files import read_json, write_json, write_text
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.lock import FolderLock
 from hieramp_lit.sweeps.expansion import Trial
-from hieramp_lit.sweeps.sweep_file import Metric, SweepFile, SweepFileError
-from hieramp_lit.sweeps.trial_folder import Outcome, TrialFolder, known_trials
+from hieramp_lit.sweeps.sweep_file import Metric, SweepFileError
+from hieramp_lit.sweeps.sweep_folder import SweepFolder
+from hieramp_lit.sweeps.trial_folder import Outcome, known_trials
 
 CSV = "sweep.csv"
 JSON = "sweep.json"
@@ -38,17 +39,18 @@ class Row:
         return (self.outcome.summary or {}).get(metric.name) if metric else None
 
 
-def claim_sweep(sweep: SweepFile, root: Path) -> None:
+def claim_sweep(folder: SweepFolder) -> None:
     """Keep what all trials of a folder have in common; refuse a folder of another command.
 
     Args:
-        sweep: The file. Its parameters may grow, and its method change: trials are known by their own parameters.
-        root: The sweep's folder.
+        folder: Of the sweep. The file's parameters may grow, and its method change: trials are known by their own
+            parameters.
 
     Raises:
-        SweepFileError: If the folder holds trials of another command or of other configurations.
+        SweepFileError: If the folder holds trials of another command; or of other configurations, where its trials do
+            not name theirs.
     """
-    now = _common(sweep)
+    root, now = folder.root, folder.common
     with _alone(root):
         before = read_json(root / JSON)["common"] if (root / JSON).is_file() else now
         if before != now:
@@ -57,25 +59,29 @@ def claim_sweep(sweep: SweepFile, root: Path) -> None:
                 f"another folder, or delete this one.\nbefore: {json.dumps(before)}\nnow: {json.dumps(now)}"
             )
         if not (root / JSON).is_file():
-            _write(sweep, root, [])
+            _write(folder, [])
 
 
-def collect(sweep: SweepFile, root: Path, trials: Sequence[Trial]) -> list[Row]:
+def collect(folder: SweepFolder, trials: Sequence[Trial]) -> list[Row]:
     """Read what came of each trial, and write it to `sweep.csv` and `sweep.json`.
 
     Args:
-        sweep: The file.
-        root: The sweep's folder.
+        folder: Of the sweep.
         trials: Of the file. Others that the folder knows, of an earlier command, come behind them.
 
     Returns:
         One row a trial, in this order.
+
+    Raises:
+        OSError: If the files cannot be written.
+        ShardError: If another process writes them all the time.
     """
-    with _alone(root):
-        every = {trial.id: trial for trial in trials}
-        every |= {trial.id: trial for trial in known_trials(root) if trial.id not in every}
-        rows = [Row(trial, TrialFolder(root, trial).outcome()) for trial in every.values()]
-        _write(sweep, root, rows)
+    every = {trial.id: trial for trial in trials}
+    every |= {trial.id: trial for trial in known_trials(folder.root) if trial.id not in every}
+    folders = [folder.trial(trial) for trial in every.values()]  # may read configurations: not while others wait
+    with _alone(folder.root):
+        rows = [Row(one.trial, one.outcome()) for one in folders]
+        _write(folder, rows)
     return rows
 
 
@@ -90,8 +96,9 @@ def ranked(rows: Sequence[Row], metric: Metric | None) -> list[Row]:
     return sorted(rows, key=place)
 
 
-def _write(sweep: SweepFile, root: Path, rows: Sequence[Row]) -> None:
-    write_text(root / CSV, _csv(rows))
+def _write(folder: SweepFolder, rows: Sequence[Row]) -> None:
+    sweep = folder.sweep
+    write_text(folder.root / CSV, _csv(rows))
     metric = {"name": sweep.metric.name, "goal": sweep.metric.goal} if sweep.metric else None
     described = [
         {
@@ -105,8 +112,8 @@ def _write(sweep: SweepFile, root: Path, rows: Sequence[Row]) -> None:
         for row in rows
     ]
     write_json(
-        root / JSON,
-        {"schema": SCHEMA, "sweep": sweep.title, "metric": metric, "common": _common(sweep), "trials": described},
+        folder.root / JSON,
+        {"schema": SCHEMA, "sweep": sweep.title, "metric": metric, "common": folder.common, "trials": described},
     )
 
 
@@ -129,15 +136,6 @@ def _csv(rows: Sequence[Row]) -> str:
 def as_text(value: Any) -> str:
     """A parameter's value in a cell: words as they are, the rest as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _common(sweep: SweepFile) -> Mapping[str, Any]:
-    words = zip(sweep.command, sweep.command[1:], strict=False)
-    files = [word for flag, word in words if flag == "--config" and "${" not in word]
-    return {
-        "command": [sweep.program if word == "${program}" else word for word in sweep.command],
-        "configurations": {file: sha256(Path(file)) if Path(file).is_file() else None for file in files},
-    }
 
 
 @contextmanager

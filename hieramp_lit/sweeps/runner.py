@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from hieramp_lit.jobs import RunStoppedError, requeue, signal_name
-from hieramp_lit.sweeps.command import trial_command
+from hieramp_lit.jobs import RunStoppedError, job_id, requeue, signal_name
 from hieramp_lit.sweeps.expansion import Trial
 from hieramp_lit.sweeps.process import Slot, TrialProcess
-from hieramp_lit.sweeps.sweep_file import SweepFile
+from hieramp_lit.sweeps.sweep_file import SweepFileError
+from hieramp_lit.sweeps.sweep_folder import SweepFolder
 from hieramp_lit.sweeps.trial_folder import Outcome, TrialFolder
 
 _BETWEEN_LOOKS = 0.1  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_OF_SLURM = (signal.SIGTERM, signal.SIGUSR1)
+_PATIENCE = 20.0  # seconds
+_PATIENCE_IN_A_JOB = 240.0  # of the 300 that sweeps/slurm_array.sh asks SLURM for
 _OF_AN_AGENT = ("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH")
 
 
@@ -48,26 +51,16 @@ class SweepRunner:
     """Runs trials, one in each slot.
 
     Args:
-        sweep: The file: its command is run, with the trial's own folder as ``--out``.
-        root: The sweep's folder.
+        folder: Of the sweep: its command is run, with the trial's own folder as ``--out``.
         slots: Devices, or shares of the processor.
         tell: Hears of each trial that starts or ends.
-        patience: Seconds that trials have to end by themselves after a signal.
     """
 
-    def __init__(
-        self,
-        sweep: SweepFile,
-        root: Path,
-        slots: Sequence[Slot],
-        tell: Callable[[Event], None],
-        patience: float = 20.0,
-    ) -> None:
-        self._sweep = sweep
-        self._root = root
+    def __init__(self, folder: SweepFolder, slots: Sequence[Slot], tell: Callable[[Event], None]) -> None:
+        self._folder = folder
         self._free = list(slots)
         self._tell = tell
-        self._patience = patience
+        self._change = ""
         self._waiting: deque[TrialFolder] = deque()
         self._held: list[TrialFolder] = []
         self._running: list[TrialProcess] = []
@@ -82,10 +75,12 @@ class SweepRunner:
         Raises:
             OSError: If the command cannot be started at all.
             RunStoppedError: After SIGINT, SIGTERM or SIGUSR1; the trials have ended before.
+            SweepFileError: If a configuration has changed since the sweep began; trials that ran then have come to
+                their end.
         """
         with _heard_signals() as heard:
             try:
-                folders = (TrialFolder(self._root, trial) for trial in trials)
+                folders = [self._folder.trial(trial) for trial in trials]
                 self._run(deque(folder for folder in folders if not folder.is_done()), heard)
                 # Those that another process held a while ago: it may have been killed.
                 self._run(deque(self._held), heard)
@@ -98,19 +93,20 @@ class SweepRunner:
                 f"{signal_name(heard[0])}: stopped. Trials that are done are kept: the same command goes on.",
                 queued=queued,
             )
-
-    def command(self, folder: TrialFolder) -> list[str]:
-        """A trial's command line."""
-        words = trial_command(
-            self._sweep.command, self._sweep.program, folder.trial.parameters, folder.parameters, os.environ
-        )
-        return [*words, "--out", str(folder.out)]
+        if self._change:
+            raise SweepFileError(
+                f"{self._change} changed while the sweep ran: it ends here, so that no table mixes trials of two "
+                "configurations. The same command goes on with what is there now, and runs again what it changes."
+            )
 
     def _run(self, waiting: deque[TrialFolder], heard: Sequence[int]) -> None:
         self._waiting = waiting
         while (self._waiting or self._running) and not heard:
-            while self._free and self._waiting:
+            while self._free and self._waiting and not self._change:
                 self._start(self._waiting.popleft())
+            if self._change:
+                self._waiting.clear()
+                self._held.clear()
             for process in [process for process in self._running if not process.alive]:
                 self._running.remove(process)
                 self._free.append(process.slot)
@@ -131,9 +127,14 @@ class SweepRunner:
         if folder.is_done():  # by who held it a moment ago
             claim.release()
             return
+        self._change = self._folder.change(folder.trial)
+        if self._change:
+            claim.release()
+            return
+        folder = self._folder.trial(folder.trial)
         folder.write_parameters()
         slot = self._free.pop(0)
-        self._running.append(TrialProcess(folder, claim, self.command(folder), slot, _environment()))
+        self._running.append(TrialProcess(folder, claim, self._folder.command(folder.trial), slot, _environment()))
         self._report(folder.trial, Outcome("running"), slot)
 
     def _report(self, trial: Trial, outcome: Outcome, slot: Slot) -> None:
@@ -146,7 +147,7 @@ class SweepRunner:
     def _end(self, heard: Sequence[int]) -> None:
         for process in self._running:
             process.ask_to_end()
-        until = time.monotonic() + self._patience
+        until = time.monotonic() + patience(heard[0] if heard else None)
         impatient = 2  # Ctrl-C twice
         while any(process.alive for process in self._running) and time.monotonic() < until:
             if heard.count(signal.SIGINT) >= impatient:
@@ -155,6 +156,15 @@ class SweepRunner:
         for process in self._running:
             process.end()
         self._running.clear()
+
+
+def patience(signum: int | None) -> float:
+    """Seconds that trials have to end by themselves: long where SLURM warns well before it ends the job.
+
+    Args:
+        signum: The signal that ends the sweep; None without one.
+    """
+    return _PATIENCE_IN_A_JOB if signum in _OF_SLURM and job_id() is not None else _PATIENCE
 
 
 def _environment() -> dict[str, str]:

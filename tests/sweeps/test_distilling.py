@@ -46,7 +46,10 @@ def tiny_sweep(tmp_path: Path, tiny_tokenizer: Path, lively_var: Path) -> Path:
         "store": str(tmp_path / "store"),
         "tune": None,
         "generate": {
-            "config": [str(ROOT / "configs/generate/digits.yaml"), str(ROOT / "tests/tiny/generate.yaml")],
+            "config": [
+                *(str(ROOT / name) for name in ("configs/generate/digits.yaml", "tests/tiny/generate.yaml")),
+                str(tmp_path / "nested.yaml"),
+            ],
             "model.checkpoint": str(lively_var),
             "model.tokenizer.checkpoint": str(tiny_tokenizer),
             "model.sampling.top_k": 16,
@@ -56,6 +59,7 @@ def tiny_sweep(tmp_path: Path, tiny_tokenizer: Path, lively_var: Path) -> Path:
         "inspect": None,
         "wandb": None,
     }
+    (tmp_path / "nested.yaml").write_text("data: {init_args: {seed: 0}}")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(trial))
     sweep = yaml.safe_load((ROOT / "sweeps/digits/table3_stage_rho_beta.yaml").read_text())
     (parameter,) = sweep["parameters"]
@@ -73,7 +77,9 @@ def tokens(trial: Path) -> list[bytes]:
 
 
 @pytest.mark.slow
-def test_trials_without_a_server_and_under_an_agent(tiny_sweep: Path, tmp_path: Path) -> None:
+def test_trials_without_a_server_and_under_an_agent(
+    tiny_sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     del os.environ["WANDB_MODE"]
     with pytest.raises(SystemExit):
         main(["sweep", "run", str(tiny_sweep), "--out", "out", "--workers", "2", "--index", "0", "2"])
@@ -86,6 +92,20 @@ def test_trials_without_a_server_and_under_an_agent(tiny_sweep: Path, tmp_path: 
         row = list(csv.DictReader(file))[2]
     assert [row[name] for name in ("beta/coarse", "beta/mid", "rho/coarse", "rho/mid")] == ["0.0", "5.0", "0.0", "0.3"]
     assert not list(Path("out").rglob("*.wandb"))
+
+    # It is done as long as no file that its configuration leads to says something else.
+    nested, done_before = tmp_path / "nested.yaml", "done before: "
+    seeds = nested.read_text()
+    for text, label in (
+        (seeds, done_before),
+        (f"# seeds of sets\n{seeds}", done_before),
+        (seeds.replace("0", "1"), "$ "),
+    ):
+        nested.write_text(text)
+        capsys.readouterr()
+        main(["sweep", "run", str(tiny_sweep), "--out", "out", "--dry-run", "--index", "2"])
+        assert capsys.readouterr().out.startswith(f"{label}/usr/bin/env hieramp distill")
+    nested.write_text(seeds)
 
     # The trial before it, as an agent starts it: its own code writes the parameters and sets the environment.
     os.environ.update(WANDB_MODE="offline", WANDB_SWEEP_ID="sweep123", WANDB_DIR=str(tmp_path / "agent"))

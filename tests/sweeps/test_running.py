@@ -15,6 +15,7 @@ import pytest
 
 from hieramp_lit.cli import main
 from hieramp_lit.sweeps import SweepFile, Trial, TrialFolder, expand, read_sweep_file
+from hieramp_lit.sweeps.runner import patience
 
 ROOT = Path("out")
 METRIC = {"name": "student/top1_last", "goal": "maximize"}
@@ -93,9 +94,16 @@ class TestTrials:
         assert run(path) == 0
         assert (starts(path, 0), starts(path, 1)) == (1, 1)
         assert rows()["0.8"]["status"] == "done"  # of the earlier list, and still in the table
-        (folder(path, 0).out / "summary.json").write_text("")
-        with pytest.raises(ValueError, match=r"summary\.json is damaged.*[Dd]elete"):
-            run(path)
+
+    def test_damaged_numbers_are_their_own_trials_failure(self) -> None:
+        for content in ("", "[1]"):
+            (folder(self.path, 1).out / "summary.json").write_text(content)
+            assert run(self.path, "--index", "3") == 0
+            assert rows()["0.8"]["status"] == "done"
+            assert rows()["0.4"]["status"] == "failed"
+            assert "summary.json is damaged" in rows()["0.4"]["reason"]
+        assert run(self.path, "--index", "1") == 0
+        assert rows()["0.4"]["status"] == "done"
 
     def test_another_command_is_refused(self, sweep_path: Callable[..., Path]) -> None:
         command = ["${env}", "${interpreter}", "${program}", "--config", "${args_json_file}", "--quick"]
@@ -112,6 +120,60 @@ def test_a_changed_configuration_is_refused(sweep_path: Callable[..., Path], tmp
     config.write_text("a: 2")
     with pytest.raises(ValueError, match="configuration that has changed"):
         run(path)
+
+
+@pytest.mark.parametrize("words", [["--config=FILE"], ["--config", "${envvar:BASE}"], ["--config=${envvar:BASE}"]])
+def test_a_changed_configuration_is_seen_however_it_is_named(
+    sweep_path: Callable[..., Path], tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "base.yaml").write_text("a: 1")
+    os.environ["BASE"] = str(tmp_path / "base.yaml")
+    named = [word.replace("FILE", os.environ["BASE"]) for word in words]
+    command = ["${env}", "${interpreter}", "${program}", *named, "--config", "${args_json_file}"]
+    path = sweep_path({"rho": {"values": [0.4]}}, command=command)
+    assert run(path) == 0
+    (tmp_path / "base.yaml").write_text("# a comment\na: 1")
+    assert run(path) == 0
+    (tmp_path / "base.yaml").write_text("a: 2")
+    with pytest.raises(ValueError, match="configuration that has changed"):
+        run(path)
+
+
+def test_a_configuration_that_changes_meanwhile_ends_the_sweep(sweep_path: Callable[..., Path], tmp_path: Path) -> None:
+    config = tmp_path / "base.yaml"
+    config.write_text("a: 1")
+    command = ["${env}", "${interpreter}", "${program}", "--config", str(config), "--config", "${args_json_file}"]
+    edit = {"values": [{str(config): "a: 2"}, {}]}
+    path = sweep_path({"rho": {"value": 0.4}, "edit": edit}, command=command)
+    with pytest.raises(ValueError, match=r"base\.yaml changed while the sweep ran"):
+        run(path, "--workers", "1")
+    assert [starts(path, index) for index in range(2)] == [1, 0]
+    before = json.loads((ROOT / "sweep.json").read_text())["common"]
+    with pytest.raises(ValueError, match="configuration that has changed"):
+        run(path)  # the folder is that of the configuration before
+    config.write_text("a: 1")
+    assert run(path, "--index", "1") == 0
+    assert json.loads((ROOT / "sweep.json").read_text())["common"] == before
+
+
+def test_a_table_that_cannot_be_written_now_stops_no_trial(
+    sweep_path: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = str((ROOT / "sweep.csv").absolute())
+    path = sweep_path({"rho": {"values": [0.4, 0.5, 0.6]}, "block": {"value": table}})
+    with pytest.raises(OSError, match=r"sweep\.csv"):  # still so at the end
+        run(path, "--workers", "1")
+    assert [starts(path, index) for index in range(3)] == [1, 1, 1]
+    assert capsys.readouterr().out.count("the sweep's table is not written now") == 3
+
+
+def test_trials_have_longer_where_slurm_warns_early() -> None:
+    script = (Path(__file__).parents[2] / "sweeps/slurm_array.sh").read_text()
+    warned = int(script.partition("--signal=USR1@")[2].split()[0])
+    assert patience(signal.SIGUSR1) == patience(None) == 20
+    os.environ["SLURM_JOB_ID"] = "7"
+    assert 200 <= patience(signal.SIGUSR1) == patience(signal.SIGTERM) <= warned - 30
+    assert patience(signal.SIGINT) == patience(None) == 20
 
 
 def test_a_trial_has_its_share_of_the_machine(sweep_path: Callable[..., Path]) -> None:

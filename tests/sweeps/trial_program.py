@@ -22,6 +22,11 @@ if trial.get("stubborn"):
 if trial.get("child"):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (options.out / "child").write_text(str(child.pid))
+for path, text in trial.get("edit", {}).items():
+    Path(path).write_text(text)
+if "block" in trial:
+    Path(trial["block"]).unlink(missing_ok=True)
+    Path(trial["block"]).mkdir(exist_ok=True)
 (options.out / "ready").touch()
 time.sleep(trial.get("seconds", 0))
 rho = trial["rho"]
@@ -32,6 +37,8 @@ if rho == 0:
     sys.exit(1)
 if rho < 0:
     os.kill(os.getpid(), signal.SIGKILL)
+if "names" in trial:  # as `hieramp distill` names the configuration of a result
+    (options.out / "result.json").write_text(json.dumps({"trial": {"hash": Path(trial["names"]).read_text()}}))
 summary = options.out / "summary.json.new"
 summary.write_text(json.dumps({"student/top1_last": rho / 2, "student/n": 3, "kind": "words"}))
 summary.rename(options.out / "summary.json")  # whole or absent, as `hieramp distill` writes it

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hieramp_lit.report.measured import Measured
 from hieramp_lit.report.paper import OF_AN_IMAGE, PaperCell, paper_cells
@@ -38,7 +38,7 @@ def match(measured: Measured, table: str | None = None) -> list[Row]:
 
     Returns:
         One row for each table that has its cell; one without the paper's number if none has. A HIERAMP set with a
-        schedule of its own lies beside the paper's HIERAMP, with a remark.
+        schedule of its own lies beside the paper's HIERAMP, with a remark; so do students of another training.
     """
     comparable = [cell for cell in paper_cells() if table in {None, cell.table} and _same_experiment(cell, measured)]
     rows = [Row(cell.table, cell, measured, _undecided(cell, measured)) for cell in comparable if _is(cell, measured)]
@@ -48,6 +48,7 @@ def match(measured: Measured, table: str | None = None) -> list[Row]:
             for cell in comparable
             if cell.table in _MAIN and cell.method == "HIERAMP"
         ]
+    rows = [replace(row, remark="; ".join(filter(None, (row.remark, measured.unlike)))) for row in rows]
     return rows or [Row(table or _home(measured), None, measured, _reason(measured, table))]
 
 

@@ -19,6 +19,10 @@ _BENCHED = {"plain VAR": "VAR", "+ class tokens": "VAR + class tokens", "+ ampli
 _PLAIN_VAR = re.compile(r"var(_d\d+)?\.(pth|safetensors)")
 _TUNED_VAR = re.compile(r"class_tokens\.(pth|safetensors|ckpt)")
 _INCEPTION = "fid@inception"
+_OF_THE_PAPER = "rded"
+_CIFAR_JUDGES = 10_000
+_OWN_DATA = {DIGITS: ("DigitsDataModule", DIGITS)} | {name: ("CIFARDataModule", name) for name in CIFAR}
+"""Data modules and names of the data sets whose classes have no WordNet ids."""
 _EXPECTED = "Expected: a result.json, an inspect.json, or what `hieramp bench generate --out` wrote."
 
 
@@ -54,6 +58,8 @@ class Measured:
         runs: What the ± is over, in words.
         n: Number of runs.
         protocol: How students were trained, or how else it was measured.
+        unlike: In what students' training and best epoch are not those of RDED's protocol, which the paper follows; in
+            words, empty for nothing.
         runs_of: The runs as keys, to find results that hold the same.
     """
 
@@ -72,6 +78,7 @@ class Measured:
     n: int
     protocol: str
     runs_of: frozenset[str]
+    unlike: str = ""
 
 
 def read_measured(path: Path) -> list[Measured]:
@@ -139,7 +146,7 @@ def _of_students(result: Mapping[str, Any], source: str, class_tokens: bool | No
     runs = [(run["student_seed"], run["generate_seed"], run["manifest_sha256"]) for run in result["per_seed"]]
     return Measured(
         source=source,
-        dataset=dataset_of(described.get("class_list"), described),
+        dataset=dataset_of(described.get("class_list"), described, result["validation"]),
         ipc=described["images_per_class"],
         method=method,
         teacher=_architecture(result["teacher"]),
@@ -153,7 +160,22 @@ def _of_students(result: Mapping[str, Any], source: str, class_tokens: bool | No
         n=summary["n"],
         protocol=named,
         runs_of=frozenset(f"{experiment} {run}" for run in runs),
+        unlike=_unlike_rded(protocol),
     )
+
+
+def _unlike_rded(protocol: Mapping[str, Any]) -> str:
+    changed = sorted(protocol.get("changed") or {})
+    words = []
+    if protocol["name"] != _OF_THE_PAPER:
+        words.append(f"our students are trained by the protocol {protocol['name']}, not RDED's as in the paper")
+    if changed:
+        whose = "its" if words else "our students are trained by RDED's protocol, but its"
+        words.append(f"{whose} {', '.join(changed)} changed")
+    first, epochs = (protocol["constants"].get(name) for name in ("first_best_epoch", "epochs"))
+    if first is not None and first == epochs:
+        words.append("our `best` is the last epoch, the only one it lets count; the paper's is the best of several")
+    return "; ".join(words)
 
 
 def _of_inspection(inspected: Mapping[str, Any], path: Path, class_tokens: bool | None) -> Iterator[Measured]:
@@ -165,7 +187,7 @@ def _of_inspection(inspected: Mapping[str, Any], path: Path, class_tokens: bool 
         reference = inspected["reference"] or {}
         yield Measured(
             source=str(path),
-            dataset=dataset_of(inspected.get("per_class"), described),
+            dataset=dataset_of(inspected.get("per_class"), described, reference.get("data")),
             ipc=described["images_per_class"],
             method=method,
             teacher="",
@@ -215,19 +237,33 @@ def _of_bench(report: Mapping[str, Any], path: Path) -> Iterator[Measured]:
                 )
 
 
-def dataset_of(class_list: Sequence[Mapping[str, Any]] | None, described: Mapping[str, Any]) -> str:
+def dataset_of(
+    class_list: Sequence[Mapping[str, Any]] | None,
+    described: Mapping[str, Any],
+    judges: Mapping[str, Any] | None,
+) -> str:
     """The data set whose classes these are, in any order; else a name that says how many they are.
 
     Args:
         class_list: Classes with ``wnid`` and ``name``.
         described: The set; its name stands for unknown classes.
+        judges: The real images that it is judged by, with ``name`` and ``n``: data of one's own may have classes of the
+            same names. Where these are not the data set's own, the name says that it is one of classes.
     """
     if class_list:
-        for key in ("wnid", "name"):
-            members = frozenset(str(entry.get(key)) for entry in class_list)
-            if members in _data_sets():
-                return _data_sets()[members]
+        wnids, names = (frozenset(str(entry.get(key)) for entry in class_list) for key in ("wnid", "name"))
+        if wnids in _data_sets():
+            return _data_sets()[wnids]
+        if names in _data_sets():
+            found = _data_sets()[names]
+            own = found not in _OWN_DATA or _are_of(found, judges or {})
+            return found if own else f"{found} (by its class names)"
     return f"{described['name']} ({described['classes']} classes)"
+
+
+def _are_of(dataset: str, judges: Mapping[str, Any]) -> bool:
+    """CIFAR's test images may also lie in folders; of digits there is no other copy."""
+    return judges.get("name") in _OWN_DATA[dataset] or (dataset in CIFAR and judges.get("n") == _CIFAR_JUDGES)
 
 
 @cache

@@ -53,6 +53,8 @@ def name_schedule(configuration: Mapping[str, Any]) -> ScheduleName:
         for key, value in _PAPER.items()
         if schedule[key] != value and (key != "blocks" or published)
     ]
+    if schedule.get("renormalize") is False:  # stands there with the rule post_softmax alone; with it the paper's bias
+        others.append("not renormalized")
     stages = _values(Scales(patch_nums), schedule)
     if stages is None:
         pairs = zip(schedule["beta"][1:], schedule["rho"][1:], strict=True)

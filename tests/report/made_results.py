@@ -13,6 +13,7 @@ from hieramp_lit.report.results import SCHEMA, summarize
 from hieramp_lit.var import Scales
 
 TEN_SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
+_JUDGES = {"digits": "DigitsDataModule", "cifar10": "CIFARDataModule"}
 SAMPLING = {"cfg": 4.0, "top_k": 900, "top_p": 0.95}
 
 
@@ -47,13 +48,17 @@ def result(
     teacher: str | None = "resnet18",
     student: str = "resnet18",
     changed: dict[str, Any] | None = None,
+    protocol: str = "rded",
+    constants: dict[str, Any] | None = None,
+    judges: tuple[str, int] | None = None,
     draws: list[int] | None = None,
 ) -> dict[str, Any]:
-    """A cell over student seeds 0, 1, …: accuracies are shares."""
+    """A cell over student seeds 0, 1, …: accuracies are shares; `judges` are the validation's name and n."""
     last = last or best
     draws = draws or [0] * len(best)
     made_by = configuration(Amplification()) if made_by is None and generator == "hieramp" else made_by
     class_list = [dict(entry) for entry in _class_list(classes)]
+    name, judging = judges or (_JUDGES.get(classes, "v"), 8)
     per_seed = [
         {
             "student_seed": seed if len(set(draws)) == 1 else 0,
@@ -66,7 +71,7 @@ def result(
     ]
     return {
         "schema": SCHEMA,
-        "protocol": {"name": "rded", "version": "1.0", "constants": {}, "changed": changed},
+        "protocol": {"name": protocol, "version": "1.0", "constants": constants or {}, "changed": changed},
         "set": {
             "name": "the set",
             "generator": generator,
@@ -80,7 +85,7 @@ def result(
         "student": {"architecture": student},
         "per_seed": per_seed,
         "summary": summarize(per_seed),
-        "validation": {"name": "v", "n": 8, "sha256": "v"},
+        "validation": {"name": name, "n": judging, "sha256": "v"},
     }
 
 

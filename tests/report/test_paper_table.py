@@ -72,6 +72,60 @@ def test_class_lists_are_compared_as_sets_of_classes() -> None:
     assert unknown.remark == "the paper has nothing on the set (10 classes)"
 
 
+@pytest.mark.parametrize(
+    ("classes", "judges", "dataset"),
+    [
+        ("digits", ("DigitsDataModule", 450), "digits"),
+        ("digits", ("ImageFolderDataModule", 450), "digits (by its class names)"),
+        ("cifar10", ("CIFARDataModule", 5000), "cifar10"),
+        ("cifar10", ("ImageFolderDataModule", 10000), "cifar10"),
+        ("cifar10", ("ImageFolderDataModule", 300), "cifar10 (by its class names)"),
+        ("imagewoof", ("ImageFolderDataModule", 300), "imagewoof"),
+    ],
+)
+def test_names_of_classes_alone_are_not_a_data_set(classes: str, judges: tuple[str, int], dataset: str) -> None:
+    found = tables(result([0.5], classes=classes, student="resnet18_modified", ipc=50, judges=judges))
+    assert {line.dataset for one in found.values() for line in ours(one)} == {dataset}
+    assert any(line.paper is not None for one in found.values() for line in ours(one)) is (
+        dataset in {"cifar10", "imagewoof"}
+    )
+
+
+def test_an_inspection_knows_the_data_by_its_real_images() -> None:
+    of_ours = inspection(3.0, "hieramp", configuration(COARSE), classes="digits")
+    assert {line.dataset for line in ours(tables(of_ours)["6"])} == {"digits (by its class names)"}
+    of_ours["reference"]["data"] = {"name": "digits", "split": "train"}
+    assert {line.dataset for line in ours(tables(of_ours)["6"])} == {"digits"}
+
+
+@pytest.mark.parametrize(
+    ("training", "remark"),
+    [
+        ({}, ""),
+        (
+            {"changed": {"temperature": {}, "epochs": {}}},
+            "our students are trained by RDED's protocol, but its epochs, temperature changed",
+        ),
+        ({"protocol": "d3hr"}, "our students are trained by the protocol d3hr, not RDED's as in the paper"),
+        (
+            {"protocol": "clean", "constants": {"first_best_epoch": 300, "epochs": 300}},
+            "our students are trained by the protocol clean, not RDED's as in the paper; our `best` is the last epoch, "
+            "the only one it lets count; the paper's is the best of several",
+        ),
+        ({"constants": {"first_best_epoch": 241, "epochs": 300}}, ""),
+    ],
+    ids=str,
+)
+def test_a_difference_between_trainings_is_said_beside_it(training: dict[str, Any], remark: str) -> None:
+    for line in ours(tables(result([0.5], **training))["1"]):
+        assert (line.paper.mean, line.remark) == (47.6, remark)
+    (line,) = ours(tables(result([0.5], classes="imagewoof", made_by=configuration(COARSE), **training))["1"])
+    assert line.remark.startswith("another schedule")
+    assert line.remark.endswith(remark)
+    (line,) = ours(tables(result([0.5], ipc=7, **training))["3"])  # nothing to compare
+    assert line.remark == "the paper has no IPC 7 of this data set"
+
+
 def test_class_tokens_of_a_plain_var() -> None:
     plain = {"generator": "var", "made_by": OFF}
     with_tokens = trial(result([0.45], **plain), stages={"tune": {}})

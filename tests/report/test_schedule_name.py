@@ -67,6 +67,14 @@ def test_what_else_is_not_as_in_the_paper_is_said() -> None:
     assert others == ("cfg 2.0", "rule post_softmax", "blocks [3]", "rounding floor", "saliency unconditional")
 
 
+def test_rules_that_differ_in_their_sums_alone_have_names_of_their_own() -> None:
+    names = [
+        name_schedule(configuration(Amplification(rule="post_softmax", renormalize=kept))).others
+        for kept in (True, False)
+    ]
+    assert names == [("rule post_softmax",), ("rule post_softmax", "not renormalized")]
+
+
 def test_models_of_other_sizes_have_other_blocks_and_sampling() -> None:
     small = configuration(Amplification(blocks=[2]), patch_nums=(1, 2, 3, 4), cfg=2.0)
     assert name_schedule(small).others == ()

@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from hieramp_lit import __version__
 from hieramp_lit.commands.child import FORWARDED, send_signal
 from hieramp_lit.commands.stage_lock import alone
 from hieramp_lit.files import sha256, write_json
@@ -136,7 +138,7 @@ class StageRunner:
             threads: CPU threads for it; None leaves it to the environment.
 
         Returns:
-            Seconds it took, when it ran; now or at an earlier time.
+            Seconds it took, when it ran, now or at an earlier time; those of interrupted attempts included.
 
         Raises:
             RunStoppedError: If a signal ended it, or the wait for another one, under `passing_signals_on`.
@@ -154,11 +156,14 @@ class StageRunner:
 
     def seconds(self, stage: Stage) -> float | None:
         """Seconds that a stage took which is done; None if it is not."""
-        record = self._record(stage)
-        earlier = json.loads(record.read_text()) if record.is_file() else {}
+        earlier = self._earlier(stage)
         done = earlier.get("digest") == stage.digest() and earlier.get("seconds") is not None
         there = stage.folder.is_dir() and all(path.exists() for path in stage.outputs)
         return float(earlier["seconds"]) if done and there else None
+
+    def version(self, stage: Stage) -> str | None:
+        """The version of this package that made a stage, or made it last; None where the record is older than that."""
+        return self._earlier(stage).get("version")
 
     def stop(self) -> None:
         """End the children that still run; no further one starts."""
@@ -191,15 +196,22 @@ class StageRunner:
 
     def _make(self, stage: Stage, threads: int | None, held: int) -> float:
         record, digest = self._record(stage), stage.digest()
-        earlier = json.loads(record.read_text()) if record.is_file() else {}
+        earlier = self._earlier(stage)
+        before = 0.0  # seconds of attempts that this one goes on from
         if earlier and earlier.get("digest") != digest:
             # The record proves that the folder is ours; what stands there was made by another configuration.
             shutil.rmtree(stage.folder, ignore_errors=True)
-        entry = {"digest": digest, "command": stage.command_line, "seconds": None}
-        write_json(record, entry)
+        elif earlier.get("seconds") is None:
+            before = earlier.get("attempts", 0.0)
+        entry = {"digest": digest, "command": stage.command_line, "version": __version__, "seconds": None}
+        write_json(record, {**entry, "attempts": before})
         start = time.monotonic()
-        self._execute(stage, threads, held)
-        seconds = round(time.monotonic() - start, 1)
+        try:
+            self._execute(stage, threads, held)
+        except BaseException:
+            write_json(record, {**entry, "attempts": round(before + time.monotonic() - start, 1)})
+            raise
+        seconds = round(before + time.monotonic() - start, 1)
         write_json(record, {**entry, "seconds": seconds})
         outcome = stage.outcome()
         self._say("done: ", "green", f"{stage.name}, {seconds:.0f} s" + (f": {outcome}" if outcome else ""))
@@ -251,6 +263,11 @@ class StageRunner:
 
     def _record(self, stage: Stage) -> Path:
         return self._root / "stages" / f"{_slug(stage.name)}.json"
+
+    def _earlier(self, stage: Stage) -> dict[str, Any]:
+        """What is remembered of a stage."""
+        record = self._record(stage)
+        return json.loads(record.read_text()) if record.is_file() else {}
 
     def _pass_on(self) -> None:
         for process in list(self._running):

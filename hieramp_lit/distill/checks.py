@@ -78,6 +78,13 @@ def check_students(values: Mapping[str, Any]) -> None:
             f"students: {class_of(values, 'model')} on {class_of(values, 'data')} trains no student on a set. Give a "
             "configuration of configs/student that reads a set."
         )
+    trainer = values["trainer"]
+    for key, count in (("devices", _count(trainer["devices"])), ("num_nodes", trainer["num_nodes"])):
+        if count is not None and count > 1:
+            raise TrialRefusedError(
+                f"students.trainer.{key}={trainer[key]}: students of one process train on one device. Give 1; trials "
+                "run side by side."
+            )
     with torch.device("meta"):  # without memory or weights
         _build(
             "students.model",
@@ -85,10 +92,20 @@ def check_students(values: Mapping[str, Any]) -> None:
         )
 
 
+def _count(devices: Any) -> int | None:
+    """Number of devices, as the Trainer reads it: of a list its length; None where the machine decides."""
+    text = str(devices)
+    if isinstance(devices, list) or "," in text:
+        return len([part for part in text.strip("[]").split(",") if part.strip()])
+    return int(text) if text.isdigit() else None
+
+
 def _build(where: str, make: Callable[[], Made]) -> Made:
     try:
         return make()
     except (ValueError, TypeError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise  # a lost connection or the like, and no file that the configuration names
         # Messages begin with the key, those of data modules with the section's name too.
         told = str(error).removeprefix(f"{where.rpartition('.')[2]}.")
         raise TrialRefusedError(f"{where}.{told}") from error

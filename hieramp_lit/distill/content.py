@@ -10,12 +10,13 @@ from typing import Any
 from hieramp_lit.checkpoints import resolve as resolve_weights
 from hieramp_lit.checkpoints import weights_sha256
 from hieramp_lit.checkpoints.hub import HUB_SCHEME
+from hieramp_lit.classes import class_folders
 from hieramp_lit.distill.configuration import arguments_of
 from hieramp_lit.distill.reading import TrialRefusedError
 from hieramp_lit.files import sha256
 
 _ONE_DEVICE = re.compile(r"1|\[\d+\]|\d+,")
-SCHEMA = 1
+SCHEMA = 2
 """Part of every hash; counts up when what is hashed changes."""
 
 OF_THE_TRAINER = {
@@ -23,7 +24,6 @@ OF_THE_TRAINER = {
     "strategy": "how devices share the work; steps are the same",
     "devices": "the steps of a global batch and the shards of a set do not depend on them; what would is refused",
     "num_nodes": "likewise",
-    "plugins": "clusters and checkpoint files",
     "logger": "where numbers are written",
     "log_every_n_steps": "how often",
     "enable_progress_bar": "shown only",
@@ -63,6 +63,9 @@ OF_THE_TASK = {
 }
 """Arguments of single stages that do not count, and why."""
 
+_NAMED_BY_FOLDERS = ("classes", "train", "val", "root")
+"""Arguments whose classes are the sub-folders, where they name a folder."""
+
 _WATCHING = {
     "DeviceStatsMonitor", "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "RichModelSummary",
     "RichProgressBar", "ThroughputMonitor", "TQDMProgressBar",
@@ -86,8 +89,8 @@ def decisive_values(section: str, values: Mapping[str, Any], made_before: Sequen
     """A stage's configuration without what does not decide its output; weights and lists by content.
 
     Weights of the Hub stand under their name, as they may not have been fetched yet: name a revision to be sure of
-    them. Images stand under the path that is typed, for reading all of them would take longer than some stages; a token
-    cache under its manifest's content.
+    them. Images stand under the path that is typed and the names of its sub-folders, their classes, for reading all of
+    them would take longer than some stages; a token cache under its manifest's content.
 
     Args:
         section: The stage.
@@ -141,7 +144,8 @@ def _cleaned(value: Any, key: str, dropped: set[str], section: str) -> Any:
                 inner[name] = _cleaned(item, below, dropped, section)
         return inner
     if isinstance(value, list):
-        return [_cleaned(item, key, dropped, section) for item in value]
+        # Words of a class list are no files.
+        return value if key.endswith(".classes") else [_cleaned(item, key, dropped, section) for item in value]
     return _content(value, key, section) if isinstance(value, str) else value
 
 
@@ -158,6 +162,15 @@ def _content(text: str, key: str, section: str) -> Any:
     path = Path(text).expanduser()
     if name == "classes" and path.is_file():
         return {"sha256": sha256(path)}
+    if name in _NAMED_BY_FOLDERS and path.is_dir():
+        folders = folder_names(path)
+        return folders if name == "classes" else {"path": text, **folders}
     if key == "data.path" and (path / "manifest.json").is_file():
         return {"manifest_sha256": sha256(path / "manifest.json")}
     return text
+
+
+def folder_names(path: Path) -> dict[str, str]:
+    """Hash of the names of a folder's sub-folders, which are the classes of its images."""
+    names = class_folders(path) if any(inner.is_dir() for inner in path.iterdir()) else []
+    return {"folders_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest()}

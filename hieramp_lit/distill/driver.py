@@ -1,14 +1,18 @@
 """Runs a trial's stages one after the other and writes what came of them. It computes nothing itself."""
 
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from hieramp_lit import __version__
 from hieramp_lit.commands.stages import StageRunner
-from hieramp_lit.distill.planning import Stages
+from hieramp_lit.distill.planning import SHOWN, Stages
 from hieramp_lit.distill.recording import is_agents_run, record
 from hieramp_lit.distill.summary import FILE as SUMMARY
 from hieramp_lit.distill.summary import collect, student_cells
@@ -18,10 +22,15 @@ from hieramp_lit.report import student_table
 from hieramp_lit.report.results import FILE as RESULT
 from hieramp_lit.tracking import TrialRun
 
+_log = logging.getLogger(__name__)
+
+RECORDED = "recorded.json"
+"""In a trial's folder: the section ``wandb`` under which its numbers were recorded last."""
+
 
 def trial_folder(trial: Trial, stages: Stages, out: Path | None) -> Path:
     """Where a trial's results go."""
-    return trial.store / "trials" / f"{trial.name}-{stages.hash[:10]}" if out is None else out
+    return trial.store / "trials" / f"{trial.name}-{stages.hash[:SHOWN]}" if out is None else out
 
 
 def show_stages(trial: Trial, stages: Stages, out: Path, console: Console) -> None:
@@ -30,7 +39,7 @@ def show_stages(trial: Trial, stages: Stages, out: Path, console: Console) -> No
     for name, stage in stages.named().items():
         seconds = runner.seconds(stage)
         done = "to run" if seconds is None else f"done, {seconds:.0f} s"
-        console.print(f"{name} {stage.digest()[:10]}: {done}", markup=False)
+        console.print(f"{name} {stage.digest()[:SHOWN]}: {done}", markup=False)
         console.print(f"$ {stage.command_line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"Results: {out}", soft_wrap=True, markup=False)
 
@@ -50,44 +59,61 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
     Raises:
         RunStoppedError: If a signal stopped a stage; the same call goes on.
         StageError: If a stage fails; likewise.
+        ValueError: If a file in the store was replaced since it was used; the message names what to delete.
     """
     start = time.monotonic()
     runner = StageRunner(trial.store, console)
     known = [runner.seconds(stage) is not None for stage in stages.named().values()]
     complete = (out / SUMMARY).is_file() and _hash_of(out) == stages.hash
-    recorded_before = complete and all(known) and not is_agents_run()
+    tracking = None if trial.tracking is None else {**asdict(trial.tracking), "tags": list(trial.tracking.tags)}
+    recorded_before = complete and all(known) and not is_agents_run() and _recorded(out) == tracking
     if not complete:  # what lies there is of another trial, and must not be taken for this one's
-        (out / SUMMARY).unlink(missing_ok=True)
-    with runner.passing_signals_on(), _run_of(None if recorded_before else trial, out) as tracked:
+        for name in (SUMMARY, RESULT, RECORDED):
+            (out / name).unlink(missing_ok=True)
+    with runner.passing_signals_on(), _run_of(None if recorded_before else trial, stages, out) as tracked:
         seconds = {}
         for name, stage in stages.named().items():
             with console.status(f"{stage.name}; its output: {runner.log(stage)}"):
                 seconds[name] = runner.run(stage)
-        result, summary = collect(trial, stages, seconds)
+        versions = {name: runner.version(stage) for name, stage in stages.named().items()}
+        for name, stage in stages.named().items():
+            if versions[name] != __version__:
+                _log.warning(
+                    "%s was made by %s of hieramp_lit, and this is %s. Delete %s to make it anew.",
+                    name, versions[name] or "an older version", __version__, stage.folder,
+                )  # fmt: skip
+        result, summary = collect(trial, stages, seconds, versions)
         write_json(out / RESULT, result)
         if tracked is not None:
             record(tracked, trial, stages, out, summary)
         write_json(out / SUMMARY, summary)  # last: who finds it finds all
-    _tell(trial, stages, out, seconds, time.monotonic() - start, console)
+    if tracked is not None and tracked.complete:
+        write_json(out / RECORDED, tracking)
+    _tell(trial, stages, out, summary, time.monotonic() - start, console)
     return summary
 
 
 def _hash_of(out: Path) -> str | None:
     """Hash of the trial whose results lie in a folder."""
-    return read_json(out / RESULT)["trial"]["hash"] if (out / RESULT).is_file() else None
+    return read_json(out / RESULT).get("trial", {}).get("hash") if (out / RESULT).is_file() else None
 
 
-def _run_of(trial: Trial | None, out: Path) -> "AbstractContextManager[TrialRun | None]":
+def _recorded(out: Path) -> Any:
+    return read_json(out / RECORDED) if (out / RECORDED).is_file() else None
+
+
+def _run_of(trial: Trial | None, stages: Stages, out: Path) -> "AbstractContextManager[TrialRun | None]":
     if trial is None or trial.tracking is None:
         return nullcontext()
-    return TrialRun(trial.tracking, trial.name, trial.values, out)
+    return TrialRun(trial.tracking, f"{trial.name}-{stages.hash[:SHOWN]}", trial.values, out)
 
 
-def _tell(trial: Trial, stages: Stages, out: Path, seconds: Mapping[str, float], took: float, console: Console) -> None:
+def _tell(trial: Trial, stages: Stages, out: Path, summary: Mapping[str, float], took: float, console: Console) -> None:
     titles = {"student": "distilled", "real": "random real"}
     cells = {titles[name]: cell for name, cell in reversed(student_cells(trial, stages).items())}
     if cells:
         console.print(student_table(cells))
+    seconds = {name.removeprefix("seconds/"): value for name, value in summary.items() if name.startswith("seconds/")}
     parts = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
     lines = [
         f"Set: {stages.generate.folder}",

@@ -6,9 +6,11 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+from hieramp_lit.checkpoints import resolve as resolve_weights
+from hieramp_lit.checkpoints.hub import HUB_SCHEME
 from hieramp_lit.cli import command_module
 from hieramp_lit.distill.configuration import resolve
-from hieramp_lit.distill.content import decisive_values
+from hieramp_lit.distill.content import decisive_values, folder_names
 from hieramp_lit.distill.reading import Setting, TrialRefusedError
 from hieramp_lit.distill.trial import Part, flag
 from hieramp_lit.files import sha256
@@ -17,6 +19,7 @@ from hieramp_lit.shards.format import MANIFEST
 _SET_BY_US = ("set", "output")
 _OF_THE_MACHINE = ("device", "batch_size")
 """Flags that do not decide the numbers but for rounding."""
+_WEIGHTS = ("checkpoint", "teacher.checkpoint")
 _OF_A_CONFIGURATION = ("model", "data", "trainer")
 
 
@@ -43,6 +46,8 @@ def inspect_arguments(settings: Sequence[Setting]) -> tuple[str, ...]:
             values = [] if value is True else map(str, _listed(value))
             arguments += [f"--{name if '.' in name else name.replace('_', '-')}", *values]
     _refuse_unknown(settings, arguments)
+    for setting in settings:
+        _refuse_absent(setting)
     return tuple(arguments)
 
 
@@ -85,12 +90,31 @@ def _refuse_unknown(settings: Sequence[Setting], arguments: Sequence[str]) -> No
             )
 
 
+def _refuse_absent(setting: Setting) -> None:
+    """Refuse files that are not there, of which the stage would tell after all the others."""
+    name, value = ".".join(setting.path[1:]), setting.value
+    if not isinstance(value, str):
+        return
+    if name in _WEIGHTS and not value.startswith(HUB_SCHEME):
+        try:
+            resolve_weights(value, key=setting.key)
+        except (OSError, ValueError) as error:
+            raise TrialRefusedError(str(error)) from error
+    is_word = name == "reference" and value == command_module("inspect").DIGITS
+    if name in ("reference", "inception") and not is_word and not Path(value).expanduser().exists():
+        raise TrialRefusedError(
+            f"{setting.key}={value!r} (in {setting.source}): there is no such file or folder here, in {Path.cwd()}."
+        )
+
+
 def _content(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     path = Path(value).expanduser()
     files = [file for file in (path, path / MANIFEST) if file.is_file()]
-    return {"sha256": sha256(files[0])} if files else value
+    if files:
+        return {"sha256": sha256(files[0])}
+    return {"path": value, **folder_names(path)} if path.is_dir() else value
 
 
 def _listed(value: Any) -> list[Any]:

@@ -20,7 +20,8 @@ from hieramp_lit.shards.format import MANIFEST
 
 WEIGHTS = "class_tokens.safetensors"
 INSPECTED = "inspect.json"
-_SHOWN = 10  # hexadecimal digits of a hash in names
+SHOWN = 10
+"""Hexadecimal digits of a hash in names."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Stages:
     """What a trial runs, in this order; None where it asks for nothing.
 
     Attributes:
+        real: Makes the set of random real images. First, as it soon tells where there are too few of them.
         tune: Makes the weights.
         generate: Makes the set.
-        real: Makes the set of random real images.
         students: Trains students on the set.
         real_students: Trains the same students on the real images.
         inspect: Measures the set.
@@ -38,9 +39,9 @@ class Stages:
         values: Whole configuration of each section.
     """
 
+    real: Stage | None
     tune: Stage | None
     generate: Stage
-    real: Stage | None
     students: Stage | None
     real_students: Stage | None
     inspect: Stage | None
@@ -50,9 +51,9 @@ class Stages:
     def named(self) -> dict[str, Stage]:
         """Those that there are, by name."""
         stages = {
+            "real": self.real,
             "tune": self.tune,
             "generate": self.generate,
-            "real": self.real,
             "students": self.students,
             "real_students": self.real_students,
             "inspect": self.inspect,
@@ -91,10 +92,10 @@ def plan_stages(trial: Trial) -> Stages:
             None if real is None else _students("real students", trial, trial.students, student_values, real)
         )
     inspect = None if trial.inspect is None else _inspect(trial.inspect, trial.store, generate)
-    every = [stage.digest() for stage in (tune, generate, real, students, real_students, inspect) if stage is not None]
+    every = [stage.digest() for stage in (real, tune, generate, students, real_students, inspect) if stage is not None]
     sections = {"tune": tune_values, "generate": generate_values, "real": real_values, "students": student_values}
     return Stages(
-        tune, generate, real, students, real_students, inspect, stage_hash("trial", [], every),
+        real, tune, generate, students, real_students, inspect, stage_hash("trial", [], every),
         {name: values for name, values in sections.items() if values is not None},
     )  # fmt: skip
 
@@ -106,10 +107,10 @@ def seed_folder(stage: Stage, seed: int) -> Path:
 
 def _tune(part: Part, values: Mapping[str, Any], store: Path) -> Stage:
     digest = stage_hash("tune", decisive_values("tune", values))
-    folder = store / "tune" / digest[:_SHOWN]
+    folder = store / "tune" / digest[:SHOWN]
     weights = folder / WEIGHTS
     return Stage(
-        f"tune {digest[:_SHOWN]}",
+        f"tune {digest[:SHOWN]}",
         (COMMANDS["tune"], *part.arguments, f"--model.export={weights}", *_runs_in(folder)),
         folder,
         outcome=lambda: f"weights in {weights}",
@@ -123,10 +124,10 @@ def _set(section: str, part: Part, values: Mapping[str, Any], store: Path, tune:
     made_before = () if tune is None else ("model.checkpoint",)
     needs = () if tune is None else (tune,)
     digest = stage_hash(section, decisive_values(section, values, made_before), [stage.digest() for stage in needs])
-    folder = store / section / digest[:_SHOWN]
+    folder = store / section / digest[:SHOWN]
     weights = () if tune is None else (f"--model.checkpoint={tune.folder / WEIGHTS}",)
     return Stage(
-        f"{section} {digest[:_SHOWN]}",
+        f"{section} {digest[:SHOWN]}",
         (COMMANDS[section], *part.arguments, *weights, f"--model.output={folder}", "--trainer.logger=false"),
         folder,
         needs,
@@ -139,9 +140,9 @@ def _set(section: str, part: Part, values: Mapping[str, Any], store: Path, tune:
 def _students(name: str, trial: Trial, part: Part, values: Mapping[str, Any], on: Stage) -> Stage:
     shared = stage_hash("students", decisive_values("students", values), [on.digest()])
     digest = stage_hash("seeds", sorted(trial.seeds), [shared])
-    folder = trial.store / "students" / shared[:_SHOWN]  # other seeds lie beside these
+    folder = trial.store / "students" / shared[:SHOWN]  # other seeds lie beside these
     stage = Stage(
-        f"{name} {digest[:_SHOWN]}",
+        f"{name} {digest[:SHOWN]}",
         (
             *(COMMANDS["students"], *part.arguments, f"--data.path={on.folder}", *_runs_in(folder / "runs")),
             *("--seeds", *map(str, trial.seeds), f"--out={folder}"),
@@ -157,11 +158,11 @@ def _students(name: str, trial: Trial, part: Part, values: Mapping[str, Any], on
 def _inspect(settings: Sequence[Setting], store: Path, on: Stage) -> Stage:
     arguments = inspect_arguments(settings)
     digest = stage_hash("inspect", inspected_content(settings), [on.digest()])
-    folder = store / "inspect" / digest[:_SHOWN]
+    folder = store / "inspect" / digest[:SHOWN]
     output = folder / INSPECTED
     command = ("inspect", str(on.folder), *arguments, f"--output={output}")
     return Stage(
-        f"inspect {digest[:_SHOWN]}", command, folder, (on,), identity=digest, outputs=(output,),
+        f"inspect {digest[:SHOWN]}", command, folder, (on,), identity=digest, outputs=(output,),
         resume=partial(_make_folder, folder),
     )  # fmt: skip
 

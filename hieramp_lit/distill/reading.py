@@ -94,10 +94,13 @@ def read_file(path: Path) -> list[Setting]:
 
 
 def latest(settings: Iterable[Setting]) -> list[Setting]:
-    """What counts: a later value replaces an earlier one of its key, and all within it."""
+    """What counts: a later value replaces an earlier one of its key, and all within it; an empty mapping merges."""
     kept: list[Setting] = []
     for new in settings:
-        kept = [old for old in kept if old.path[: len(new.path)] != new.path] + [new]
+        depth = len(new.path)
+        if new.value == {} and any(old.path[:depth] == new.path and len(old.path) > depth for old in kept):
+            continue
+        kept = [old for old in kept if old.path[:depth] != new.path] + [new]
     return kept
 
 

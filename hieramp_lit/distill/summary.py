@@ -4,13 +4,14 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from hieramp_lit import __version__
+from hieramp_lit.checkpoints import weights_sha256
 from hieramp_lit.distill.planning import INSPECTED, Stages, seed_folder
 from hieramp_lit.distill.trial import Trial
 from hieramp_lit.files import read_json
 from hieramp_lit.report.results import MEASURES, SCHEMA, Result, aggregate, read
 from hieramp_lit.report.scores import improvement_over_random
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.shards.manifest import Manifest
 from hieramp_lit.var import STAGES, Scales
 
 FILE = "summary.json"
@@ -41,7 +42,7 @@ def summarize(
         configuration: The generator's, from the set's manifest.
         cells: From `student_cells`.
         inspected: Numbers of ``hieramp inspect``.
-        seconds: Of the stages, when they ran.
+        seconds: Of the stages, all attempts.
 
     Returns:
         ``student/top1_last`` (mean over seeds, a share), ``…_std_sample``, ``…_std_population``, likewise
@@ -87,7 +88,51 @@ def schedule_numbers(configuration: Mapping[str, Any]) -> dict[str, float]:
     return numbers
 
 
-def collect(trial: Trial, stages: Stages, seconds: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
+def refuse_replaced(stages: Stages, cells: Mapping[str, Result], manifest: Manifest) -> None:
+    """Refuse numbers of files that are no longer those in the store.
+
+    Args:
+        stages: All of them done.
+        cells: From `student_cells`.
+        manifest: The set's.
+
+    Raises:
+        ValueError: If the set was generated with other weights than the tuned ones, or students were trained on other
+            images; the message names the folder to delete.
+    """
+    made_with = (manifest.configuration.get("weights") or {}).get("var")
+    if stages.tune is not None and made_with not in (None, weights_sha256(stages.tune.outputs[0])):
+        raise ValueError(
+            f"{stages.generate.folder} was generated with other weights than those in {stages.tune.outputs[0]} now. "
+            f"Delete {stages.generate.folder} to generate with these, or {stages.tune.folder} too to tune again; then "
+            "run the same command."
+        )
+    for name, on, students in (
+        ("student", stages.generate, stages.students),
+        ("real", stages.real, stages.real_students),
+    ):
+        if on is None or students is None or name not in cells:
+            continue
+        here, used = Manifest.read(on.folder).hash, cells[name]["set"]["manifest_sha256"]
+        if used != [here]:
+            raise ValueError(
+                f"The students in {students.folder} were trained on another set (manifest {', '.join(used)}) than the "
+                f"one in {on.folder} now ({here}). Delete {students.folder} to train on this one, and run the same "
+                "command."
+            )
+
+
+def _refuse_other_set_inspected(stages: Stages, inspected: Mapping[str, Any], manifest: Manifest) -> None:
+    if stages.inspect is not None and inspected.get("set", {}).get("manifest_sha256", manifest.hash) != manifest.hash:
+        raise ValueError(
+            f"{stages.inspect.folder} tells of another set than the one in {stages.generate.folder} now. Delete "
+            f"{stages.inspect.folder} to look at this one, and run the same command."
+        )
+
+
+def collect(
+    trial: Trial, stages: Stages, seconds: Mapping[str, float], versions: Mapping[str, str | None]
+) -> tuple[dict[str, Any], dict[str, float]]:
     """The trial's ``result.json`` and ``summary.json``.
 
     The first is a cell like any other, the students' on the set with the real images as their reference, and under
@@ -96,20 +141,27 @@ def collect(trial: Trial, stages: Stages, seconds: Mapping[str, float]) -> tuple
     Args:
         trial: The trial.
         stages: Its stages, all of them done.
-        seconds: Of each.
+        seconds: Of each. Those of students count their seeds' own, whichever trial trained them.
+        versions: Of this package, that made each.
+
+    Raises:
+        ValueError: If a file in the store was replaced, see `refuse_replaced`.
     """
     manifest = ShardSet.open(stages.generate.folder).manifest
     cells = student_cells(trial, stages)
+    refuse_replaced(stages, cells, manifest)
+    own = {"student": "students", "real": "real_students"}
+    seconds = {**seconds, **{own[name]: cell["seconds"] for name, cell in cells.items()}}
     inspected = {} if stages.inspect is None else read_json(stages.inspect.folder / INSPECTED)
+    _refuse_other_set_inspected(stages, inspected, manifest)
     summary = summarize(manifest.configuration, cells, inspected.get("summary", {}), seconds)
     described = {
         "name": trial.name,
         "hash": stages.hash,
-        "version": __version__,
         "values": dict(trial.values),
         "stages": {
             name: {"hash": stage.digest(), "folder": str(stage.folder), "command": stage.command_line,
-                   "seconds": seconds[name]}
+                   "seconds": seconds[name], "version": versions[name]}
             for name, stage in stages.named().items()
         },
         "set": {"generator": manifest.generator, "manifest_sha256": manifest.hash,

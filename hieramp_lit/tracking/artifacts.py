@@ -43,6 +43,7 @@ def set_artifact(shard_set: Path, made_from: Artifact | None) -> Artifact:
         "images_per_class": manifest.images_per_class,
         "generate_seed": manifest.seed,
         "made_from": None if made_from is None else made_from.name,
+        "weights_sha256": manifest.configuration.get("weights"),
     }
     artifact = Artifact(f"set-{manifest.hash[:_SHOWN]}", "dataset", metadata=metadata)
     artifact.add_reference((shard_set / MANIFEST).resolve().as_uri(), name=MANIFEST)

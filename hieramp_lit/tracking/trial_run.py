@@ -3,7 +3,8 @@
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,7 +32,8 @@ class TrialRun:
 
     Under a sweep's agent it is the agent's run. A server that does not answer costs `patience` seconds at the start,
     and the run is then recorded offline; one that falls silent later costs an hour at the end at most. In either case
-    all is on disk, and `wandb sync` uploads it.
+    all is on disk, and `wandb sync` uploads it. W&B's own process may die, too: what it does not
+    take is warned of, for no recording is worth a trial, and `complete` tells so.
 
     Args:
         tracking: Where to record; None records nothing.
@@ -57,6 +59,9 @@ class TrialRun:
         self._patience = patience
         self._run: wandb.Run | None = None
         self._offline = False
+        self._warned: set[str] = set()
+        self.complete = False
+        """Whether there is a run, and W&B took all that it was told."""
 
     def __enter__(self) -> Self:
         """Start the run.
@@ -89,6 +94,7 @@ class TrialRun:
                 raise
             _log.warning(_OFFLINE, error)
             self._start(self._tracking, "offline")
+        self.complete = True
         return self
 
     def __exit__(
@@ -103,15 +109,13 @@ class TrialRun:
         if run is None:
             return
         failed = error is not None and not (isinstance(error, SystemExit) and error.code in {None, 0})
-        try:
+        with self._excused("the end of the run"):  # which must not hide the trial's own error
             if failed:
                 run.summary["error"] = f"{type(error).__name__}: {error}"[:_MOST_OF_AN_ERROR]
             if _is_preempted(error):
                 run.mark_preempting()
             run.finish(exit_code=int(failed))
             wandb.teardown()  # W&B's service writes the end of the file only now
-        except (wandb.Error, OSError) as lost:  # which must not hide the trial's own error
-            _log.warning("W&B's run could not be finished (%s). What was recorded: %s", lost, self.files)
 
     @property
     def files(self) -> Path:
@@ -125,7 +129,8 @@ class TrialRun:
             numbers: Each by its name, e.g. ``student/top1_last``.
         """
         if self._run is not None:
-            self._run.summary.update(dict(numbers))
+            with self._excused("the summary"):
+                self._run.summary.update(dict(numbers))
 
     def log_curves(self, metrics: Mapping[int, Path]) -> None:
         """Draw the students' curves over epochs: each seed's, their mean and sample standard deviation.
@@ -138,10 +143,12 @@ class TrialRun:
         """
         if self._run is None:
             return
-        self._run.define_metric(EPOCH, hidden=True)
-        self._run.define_metric("curves/*", step_metric=EPOCH, summary="none")
-        for row in curve_rows(metrics):
-            self._run.log(row)
+        rows = curve_rows(metrics)
+        with self._excused("the curves"):
+            self._run.define_metric(EPOCH, hidden=True)
+            self._run.define_metric("curves/*", step_metric=EPOCH, summary="none")
+            for row in rows:
+                self._run.log(row)
 
     def log_image(self, key: str, path: Path) -> None:
         """Show a picture.
@@ -154,7 +161,9 @@ class TrialRun:
             OSError: If the file cannot be read.
         """
         if self._run is not None:
-            self._run.log({key: wandb.Image(str(path))})
+            image = wandb.Image(str(path))
+            with self._excused(key):
+                self._run.log({key: image})
 
     def log_table(self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Show a table.
@@ -166,13 +175,17 @@ class TrialRun:
         """
         if self._run is not None:
             cells = [list(row) for row in rows]
-            self._run.log({key: wandb.Table(columns=list(columns), data=cells, allow_mixed_types=True)})
+            with self._excused(key):
+                self._run.log({key: wandb.Table(columns=list(columns), data=cells, allow_mixed_types=True)})
 
     def record_artifacts(self, checkpoint: Path | None, shard_set: Path, result: Path) -> None:
         """Record what was made from what: the weights that the trial used, the set and the result that it made.
 
         W&B keeps paths, sizes and checksums; the files stay where they are. Names hold hashes of the content, so that
-        trials over the same weights or set meet in the same artifact.
+        trials over the same weights or set meet in the same artifact. Each names in its metadata (``made_from``) what
+        it was made from; the graph of W&B's pages, which the server draws from what a run used, has weights and set
+        as the run's inputs where it is online. Weights of the Hub are no artifact: the set's metadata
+        holds their SHA-256.
 
         Args:
             checkpoint: The generator's weights; None where it has none.
@@ -189,13 +202,25 @@ class TrialRun:
         images = set_artifact(shard_set, weights)
         judged = result_artifact(result, images)
         try:
-            for artifact in filter(None, (weights, images, judged)):
+            for artifact in filter(None, (weights, images)):
                 self._run.log_artifact(artifact)
-            if weights is not None and not self._offline:
-                weights.wait(timeout=int(self._patience))
-                self._run.use_artifact(weights)
+                if not self._offline:
+                    artifact.wait(timeout=int(self._patience))
+                    self._run.use_artifact(artifact)
+            self._run.log_artifact(judged)
         except (wandb.Error, OSError, ValueError) as error:  # a server's trouble must not cost a trial its end
+            self.complete = False
             _log.warning("W&B did not take all artifacts of this trial: %s", error)
+
+    @contextmanager
+    def _excused(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (wandb.Error, OSError) as lost:
+            self.complete = False
+            if str(lost) not in self._warned:  # a service that died says the same to all that follows
+                self._warned.add(str(lost))
+                _log.warning("W&B did not take %s (%s). What was recorded: %s", what, lost, self.files)
 
     def _start(self, tracking: Tracking, mode: Mode) -> None:
         agent = bool(os.environ.get(_SWEEP))

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hieramp_lit import __version__
 from hieramp_lit.commands import stages
 from hieramp_lit.commands.stage_lock import alone
 from hieramp_lit.commands.stages import Stage, StageError, StageRunner
@@ -318,6 +320,32 @@ def test_an_identity_stands_for_arguments_and_code(tmp_path: Path) -> None:
 def test_a_later_attempt_is_told_where_to_go_on(runner: StageRunner, tmp_path: Path, screen: io.StringIO) -> None:
     runner.run(dataclasses.replace(_stage(tmp_path / "out"), resume=lambda: ["--ckpt_path=last.ckpt"]))
     assert "$ hieramp --version --ckpt_path=last.ckpt" in screen.getvalue()
+
+
+def test_seconds_are_those_of_all_attempts(
+    runner: StageRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nsleep 0.4\n[ -e {tmp_path}/tried ] || {{ touch {tmp_path}/tried; exit 1; }}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    stage = _stage(tmp_path / "out")
+    with pytest.raises(StageError):
+        runner.run(stage)
+    assert runner.seconds(stage) is None
+    both = runner.run(stage)
+    assert both >= 0.8
+    assert runner.run(stage) == both
+    shutil.rmtree(stage.folder)  # made anew, not gone on with
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    assert runner.run(dataclasses.replace(stage, resume=lambda: stage.folder.mkdir() or ())) < 0.4
+
+
+def test_a_record_tells_which_version_made_a_stage(runner: StageRunner, tmp_path: Path) -> None:
+    stage = _stage(tmp_path / "out")
+    assert runner.version(stage) is None
+    runner.run(stage)
+    assert runner.version(stage) == __version__
 
 
 def test_last_lines_are_of_the_last_attempt(runner: StageRunner, tmp_path: Path) -> None:

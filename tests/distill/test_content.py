@@ -9,7 +9,9 @@ import pytest
 from hieramp_lit.distill import Stages
 from hieramp_lit.distill.configuration import resolve
 from hieramp_lit.distill.content import decisive_values, stage_hash
+from hieramp_lit.distill.inspecting import inspected_content
 from hieramp_lit.distill.planning import plan_stages
+from hieramp_lit.distill.reading import Setting
 from tests.configs.shipped import ROOT
 from tests.distill.trials import stages_of, trial_of
 
@@ -150,3 +152,85 @@ def test_what_is_inspected_is_the_set_under_these_flags() -> None:
         "real_students",
         "inspect",
     }
+
+
+def _on_folder(**arguments: object) -> str:
+    """Hash of a stage on real images."""
+    data = {"class_path": "FolderImages", "init_args": arguments}
+    model = {"class_path": "Generation", "init_args": {"generator": {"init_args": {"data": data}}}}
+    return stage_hash("real", decisive_values("real", {"trainer": {}, "model": model}))
+
+
+@pytest.mark.parametrize("key", ["classes", "root", "train", "val"])
+def test_a_folder_counts_by_the_classes_in_it(key: str) -> None:
+    for name in ("images/dog", "images/cat", "other/dog", "other/cat", "dog/within"):
+        Path(name).mkdir(parents=True)
+    first = _on_folder(**{key: "images"})
+    assert first == _on_folder(**{key: "images"})
+    assert (first == _on_folder(**{key: "other"})) == (key == "classes")  # other images, of the same classes
+    words = _on_folder(classes=["dog"])
+    Path("images/fish").mkdir()
+    Path("dog/more").mkdir()
+    assert first != _on_folder(**{key: "images"})
+    assert words == _on_folder(classes=["dog"])  # a word, though there is a folder of this name
+
+
+def test_a_set_of_other_classes_is_another_one() -> None:
+    Path("images/dog").mkdir(parents=True)
+    arguments = (
+        *("--tune=null", "--real=null", "--students=null", "--generate.data.classes=images"),
+        "--generate.model.checkpoint=asset://digits/var.safetensors",
+    )
+    one = stages_of(*arguments)
+    Path("images/cat").mkdir()
+    assert changed(one, stages_of(*arguments)) == {"generate"}
+
+
+def test_lists_of_classes_count_by_content() -> None:
+    hashes = []
+    for content in ("dog", "dog", "cat"):
+        Path("classes.txt").write_text(content)
+        Path("copy.txt").write_text(content)
+        assert _on_folder(classes="classes.txt") == _on_folder(classes="copy.txt")
+        hashes.append(_on_folder(classes="classes.txt"))
+    assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
+
+
+def test_a_teacher_counts_by_content() -> None:
+    def hash_with(content: bytes, name: str) -> str:
+        Path(name).write_bytes(content)
+        values = {"trainer": {}, "model": {"init_args": {"teacher": {"init_args": {"checkpoint": name}}}}}
+        return stage_hash("students", decisive_values("students", values))
+
+    assert hash_with(b"teacher", "a.pth") == hash_with(b"teacher", "b.pth") != hash_with(b"another", "a.pth")
+
+
+def test_what_a_set_is_compared_with_counts_by_content() -> None:
+    def hash_with(setting: Setting) -> str:
+        return stage_hash("inspect", inspected_content([setting]))
+
+    def reference(name: str) -> str:
+        return hash_with(Setting(("inspect", "reference"), name, "a test"))
+
+    Path("one.yaml").write_text("a: 1")
+    Path("two.yaml").write_text("a: 1")
+    before = reference("one.yaml")
+    assert before == reference("two.yaml")
+    Path("one.yaml").write_text("a: 2")
+    assert before != reference("one.yaml")
+    Path("images/dog").mkdir(parents=True)
+    before = reference("images")
+    Path("images/cat").mkdir()
+    assert before != reference("images")
+    Path("set").mkdir()
+    Path("set/manifest.json").write_text("1")
+    before = reference("set")
+    Path("set/manifest.json").write_text("2")
+    assert before != reference("set")
+
+
+def test_plugins_may_change_the_arithmetic() -> None:
+    def hash_with(plugins: object) -> str:
+        return stage_hash("tune", decisive_values("students", {"trainer": {"plugins": plugins}}))
+
+    assert hash_with(None) != hash_with({"class_path": "lightning.pytorch.plugins.TransformerEnginePrecision"})

@@ -1,16 +1,19 @@
 """A trial runs once, goes on where it stopped, shares what is done with others, and says where everything is."""
 
 import json
+import shutil
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
+from hieramp_lit import __version__
 from hieramp_lit.cli import main
 from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.report import read
-from tests.distill.trials import BETA, put_stand_in, ran, trial_of
+from tests.distill.trials import BETA, Amplified, put_stand_in, ran, trial_of
+from tests.shards.making import make_set
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +49,15 @@ def commands(here: Path) -> list[str]:
 
 def test_runs_every_stage_once_and_tells_what_came_of_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = distill("--inspect.config=configs/student/digits.yaml")
-    assert commands(here) == ["fit", "predict", "predict", "students", "students", "inspect"]
+    assert commands(here) == ["predict", "fit", "predict", "students", "students", "inspect"]
+    assert any("digits_real" in word for word in ran(here)[0][1])  # where there are too few images, this tells at once
     numbers = json.loads((out / "summary.json").read_text())
     assert numbers["student/top1_last"] == pytest.approx(0.7)
     assert numbers["student/ior_last"] == pytest.approx(0.2)
     assert [numbers[f"beta/{scale:02d}"] for scale in range(7)] == BETA
     assert numbers["beta/coarse"] == 3.0
     assert numbers["set/kid@resnet18"] == 0.25
+    assert numbers["seconds/students"] == numbers["seconds/real_students"] == 6  # three seeds' own
     assert {f"seconds/{name}" for name in ("tune", "generate", "real", "students", "real_students", "inspect")} <= set(
         numbers
     )
@@ -60,6 +65,7 @@ def test_runs_every_stage_once_and_tells_what_came_of_it(here: Path, capsys: pyt
     assert result["student_seeds"] == [0, 1, 2]
     assert result["random_real_reference"]["mean"]["top1_last"] == pytest.approx(0.5)
     assert result["trial"]["summary"] == numbers
+    assert {stage["version"] for stage in result["trial"]["stages"].values()} == {__version__}
     assert result["trial"]["values"]["students.seeds"] == [0, 1, 2]
     shown = capsys.readouterr().out
     for words in (
@@ -110,7 +116,7 @@ def test_goes_on_after_a_failure_which_it_explains(here: Path, capsys: pytest.Ca
     assert not Path("out/summary.json").exists()
     (here / "fail-students").unlink()
     distill()
-    assert commands(here) == ["fit", "predict", "predict", "students", "students", "students"]
+    assert commands(here) == ["predict", "fit", "predict", "students", "students", "students"]
     assert log.read_text().count("$ hieramp students") == 2
 
 
@@ -119,7 +125,7 @@ def test_a_folder_never_shows_the_numbers_of_another_trial(here: Path) -> None:
     (here / "fail-predict").write_text("1")
     with pytest.raises(SystemExit):
         distill("--students=null", "--real=null", "--generate.data.seed=1")
-    assert not (out / "summary.json").exists()
+    assert [path.name for path in out.iterdir()] == []
 
 
 def test_an_output_that_was_deleted_is_made_again(here: Path) -> None:
@@ -153,10 +159,10 @@ def test_a_signal_reaches_the_stage_and_ends_the_trial(here: Path, signum: signa
         distill()
     assert stop.value.exit_code == 128 + signum
     assert signal.getsignal(signum) is before
-    assert commands(here) == ["fit", "predict"]
+    assert commands(here) == ["predict"]
     (here / "signal-predict").unlink()
     distill()
-    assert commands(here)[2:] == ["predict", "predict", "students", "students"]
+    assert commands(here)[1:] == ["predict", "fit", "predict", "students", "students"]
 
 
 def test_a_dry_run_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,3 +185,42 @@ def test_the_trials_own_folder_is_named_by_what_it_runs(here: Path, capsys: pyte
     assert len(folders) == 2
     assert all(folder.name.startswith("digits-") for folder in folders)
     assert all((folder / "summary.json").is_file() for folder in folders)
+
+
+def test_other_weights_in_the_store_than_those_of_the_set_are_told(here: Path) -> None:
+    distill("--students=null", "--real=null")
+    (weights,) = Path("store/tune").glob("*/class_tokens.safetensors")
+    (shard_set,) = Path("store/generate").iterdir()
+    weights.write_bytes(b"others")
+    with pytest.raises(ValueError, match=f"{shard_set} was generated with other weights .* Delete {shard_set}"):
+        distill("--students=null", "--real=null")
+    weights.write_bytes(b"weights")
+    distill("--students=null", "--real=null")
+    assert commands(here) == ["fit", "predict"]
+
+
+@pytest.mark.parametrize(("section", "real"), [("generate", False), ("real", True)])
+def test_students_of_another_set_than_the_one_in_the_store_are_told(here: Path, section: str, real: bool) -> None:
+    distill()
+    (shard_set,) = Path("store", section).iterdir()
+    shutil.rmtree(shard_set)
+    make_set(shard_set, None if real else Amplified(), images_per_class=1, seed=1)
+    with pytest.raises(
+        ValueError, match=rf"another set .* than the one in {shard_set} now.*Delete (store/students/\w+) "
+    ) as told:
+        distill()
+    shutil.rmtree(str(told.value).partition("Delete ")[2].partition(" ")[0])
+    assert len(list(Path("store/students").iterdir())) == 1
+    assert commands(here) == ["predict", "fit", "predict", "students", "students"]
+
+
+def test_a_stage_of_another_version_is_used_and_told(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    out = distill("--students=null", "--real=null")
+    assert "version" not in caplog.text
+    (record,) = Path("store/stages").glob("generate-*.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "version": "0.0.1"}))
+    distill("--students=null", "--real=null")
+    assert f"generate was made by 0.0.1 of hieramp_lit, and this is {__version__}" in caplog.text
+    assert "tune was made" not in caplog.text
+    assert read(out)["trial"]["stages"]["generate"]["version"] == "0.0.1"
+    assert commands(here) == ["fit", "predict"]

@@ -52,6 +52,8 @@ def test_later_ones_win_in_the_order_of_the_command_line(tmp_path: Path) -> None
     ("first", "then", "both"),
     [
         ({"a": {"x": 1, "y": 2}}, {"a": {"y": 3}}, {"a.x": 1, "a.y": 3}),  # mappings merge
+        ({"a": {"x": 1}}, {"a": {}}, {"a.x": 1}),
+        ({"a": None}, {"a": {}}, {"a": {}}),
         ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),  # lists replace
         ({"a": {"x": 1}}, {"a": None}, {"a": None}),  # null replaces
         ({"a": {"x": 1}}, {"a": 5}, {"a": 5}),
@@ -71,6 +73,13 @@ def test_a_section_that_was_switched_off_stays_off_and_one_that_is_switched_on_a
     again = trial_of("--real", "null", "--real.config", "[configs/generate/digits_rded.yaml]").real
     assert again is not None
     assert again.config == ("configs/generate/digits_rded.yaml",)
+
+
+def test_an_empty_section_is_on_and_clears_nothing() -> None:
+    assert trial_of().inspect is None
+    assert trial_of("--inspect", "{}").inspect == ()
+    (kept,) = trial_of("--inspect.reference", "digits", "--inspect", "{}").inspect or ()
+    assert kept.value == "digits"
 
 
 def test_own_sections_become_mappings() -> None:

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,8 @@ def test_the_run_holds_configuration_numbers_curves_pictures_tables_and_lineage(
     out = distill(*OFFLINE, "--wandb.log_artifacts=true", "--generate.model.amplification.scales=[1, 2]")
     found = only_run(out)
     assert (found.run.project, found.run.run_group, list(found.run.tags)) == ("ours", "table3", ["digits"])
+    trial_hash = json.loads((out / "result.json").read_text())["trial"]["hash"]
+    assert found.run.display_name == f"digits-{trial_hash[:10]}"  # a sweep's trials have one name
     assert found.config["generate.model.amplification.scales"] == [1, 2]
     assert found.config["students.seeds"] == [0, 1, 2]
     assert found.config["inspect"] is None
@@ -119,9 +123,44 @@ def test_a_failed_trial_is_a_failed_run_and_its_rerun_another_one(here: Path) ->
 
 
 @pytest.mark.usefixtures("here")
-def test_without_a_section_there_is_no_run() -> None:
-    distill("--real=null", "--students=null")
-    assert not list(Path().rglob("*.wandb"))
+def test_without_a_section_there_is_no_run_and_with_one_there_is_one_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs(*arguments: str) -> int:
+        wandb.teardown()
+        distill("--real=null", "--students=null", *arguments)
+        return len(list(Path().rglob("*.wandb")))
+
+    assert runs() == 0
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert runs("--wandb.project=ours") == 0
+    monkeypatch.delenv("WANDB_MODE")
+    assert runs("--wandb.project=ours") == 1  # complete, but not recorded before
+    assert runs("--wandb.project=ours") == 1
+    assert runs("--wandb.project=other") == 2
+    assert runs() == 2
+
+
+def test_wandb_dying_under_the_stages_costs_no_trial(here: Path) -> None:  # noqa: F811
+    (here / "kill-wandb").touch()
+    command = [PYTHON, "-c", DISTILLS, str(here / "python"), *OFFLINE, "--real=null"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "W&B did not take the curves (Connection lost)" in done.stderr
+    assert json.loads(Path("out/summary.json").read_text())["student/n"] == 3
+    assert not Path("out/recorded.json").exists()
+    (here / "kill-wandb").unlink()
+    distill(*OFFLINE, "--real=null")  # asked again, it is recorded
+    assert len(ran(here)) == 3
+    assert Path("out/recorded.json").exists()
+
+
+PYTHON = sys.executable  # before the stand-in takes its place
+DISTILLS = """
+import sys
+from hieramp_lit.cli import main
+
+sys.executable = sys.argv[1]
+main(["distill", "--config", "configs/distill/digits.yaml", "--store=store", "--out=out", *sys.argv[2:]])
+"""
 
 
 def test_curves_of_an_interrupted_seed_are_joined(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from hieramp_lit.cli import main
 from hieramp_lit.distill import TrialRefusedError
+from hieramp_lit.distill.checks import _build
 from hieramp_lit.distill.planning import plan_stages
 from tests.distill.trials import stages_of, trial_of
 
@@ -42,6 +43,9 @@ from tests.distill.trials import stages_of, trial_of
         ("--students.model.seed=3", r"students\.model\.seed=3.*students\.seeds"),
         ("--students.model.student=resnet1", r"students\.model\.student='resnet1'"),
         ("--students.model.teacher.checkpoint=no.pth", r"students\.model\.teacher\.checkpoint='no\.pth'"),
+        ("--students.trainer.devices=2", r"students\.trainer\.devices=2"),
+        ("--students.trainer.devices=[0,1]", r"students\.trainer\.devices=\[0, 1\]"),
+        ("--students.trainer.num_nodes=2", r"students\.trainer\.num_nodes=2"),
         ("--students.config=[configs/generate/digits.yaml]", r"students"),
         ("--tune.config=[configs/student/digits.yaml]", r"tune: .*ClassTokenTuning"),
         ("--tune.trainer.devices=2", r"tune\.trainer\.devices=2.*global_batch"),
@@ -53,6 +57,9 @@ from tests.distill.trials import stages_of, trial_of
         ("--store=null", r"store=None"),
         ("--inspect.refrence=digits", r"inspect.*refrence"),
         ("--inspect.output=x", r"inspect\.output"),
+        ("--inspect.reference=nowhere", r"inspect\.reference='nowhere'"),
+        ("--inspect.inception=no.pth", r"inspect\.inception='no\.pth'"),
+        ("--inspect.checkpoint=no.pth", r"inspect\.checkpoint='no\.pth'"),
         ("--inspect.k=3", r"inspect: .*--k"),
         ("--inspect.model.student=x", r"inspect\.model\.student.*inspect\.config"),
     ],
@@ -64,6 +71,21 @@ def test_names_the_key(arguments: str, says: str, monkeypatch: pytest.MonkeyPatc
     others = [f"--{other}=null" for other in ("real", "students") if other != section]  # each takes time to parse
     with pytest.raises(TrialRefusedError, match=f"(?s){says}"):
         stages_of(*others, arguments)
+
+
+@pytest.mark.parametrize("devices", ["1", "[3]", "auto"])
+def test_one_device_of_any_name_trains_students(devices: str) -> None:
+    assert stages_of("--real=null", f"--students.trainer.devices={devices}").students is not None
+
+
+def test_a_lost_connection_is_no_refusal() -> None:
+    def lose() -> None:
+        raise ConnectionResetError("Connection lost")
+
+    with pytest.raises(ConnectionResetError):
+        _build("generate.data", lose)
+    with pytest.raises(TrialRefusedError, match="absent"):
+        _build("generate.data", Path("absent").read_text)
 
 
 def test_weights_of_ones_own_need_no_tuning() -> None:

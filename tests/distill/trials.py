@@ -1,5 +1,6 @@
 """Trials for tests, and stages that need no seconds: a stand-in for `hieramp` that writes what a stage would."""
 
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -26,6 +27,11 @@ with (here / "ran.txt").open("a") as file:
     file.write(json.dumps([command, arguments, of_wandb]) + chr(10))
 if (here / f"slow-{command}").exists():
     time.sleep(float((here / f"slow-{command}").read_text()))
+if (here / "kill-wandb").exists():
+    for stat in Path("/proc").glob("[0-9]*/stat"):  # this trial's own: children of its process
+        name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
+        if name.startswith("wandb") and int(fields.split()[1]) == os.getppid():
+            os.kill(int(stat.parent.name), signal.SIGKILL)
 if (here / f"fail-{command}").exists():
     print("boom: out of luck")
     sys.exit(int((here / f"fail-{command}").read_text()))
@@ -69,23 +75,42 @@ class Amplified(NoiseGenerator):
 
     def identity(self) -> dict[str, Any]:
         schedule = {"beta": BETA, "rho": [0.5 if beta else 0.0 for beta in BETA]}
-        return {**super().identity(), "schedule": schedule, "tokens": {"patch_nums": PATCH_NUMS, "vocab_size": 128}}
+        weights = {"var": hashlib.sha256(b"weights").hexdigest()}  # the stand-in's
+        return {
+            **super().identity(),
+            "weights": weights,
+            "schedule": schedule,
+            "tokens": {"patch_nums": PATCH_NUMS, "vocab_size": 128},
+        }
 
 
 def put_stand_in(folder: Path) -> Path:
     """What the stand-in copies; answers with the program to run instead of Python."""
     folder.mkdir()
-    make_set(folder / "made", Amplified(), images_per_class=1)
-    make_set(folder / "real", images_per_class=1)
+    made, real = (
+        make_set(folder / "made", Amplified(), images_per_class=1),
+        make_set(folder / "real", images_per_class=1),
+    )
     for seed in range(4):
-        (folder / f"made-{seed}.json").write_text(json.dumps(result(0.6 + 0.1 * seed, 0.9, seed=seed)))
-        (folder / f"real-{seed}.json").write_text(json.dumps(result(0.5, 0.6, seed=seed)))
+        ours, random = result(0.6 + 0.1 * seed, 0.9, seed=seed), result(0.5, 0.6, seed=seed)
+        (folder / f"made-{seed}.json").write_text(json.dumps(trained_on(made.manifest.hash, ours)))
+        (folder / f"real-{seed}.json").write_text(json.dumps(trained_on(real.manifest.hash, random)))
     (folder / "stand_in.py").write_text(STAND_IN)
     program = folder / "python"
     python_itself = f'[ "$1" = -c ] && exec "{sys.executable}" "$@"\n'  # W&B asks it for its umask
     program.write_text(f'#!/bin/sh\n{python_itself}exec "{sys.executable}" "{folder}/stand_in.py" "{folder}" "$@"\n')
     program.chmod(0o755)
     return program
+
+
+def trained_on(manifest_sha256: str, result: dict[str, Any]) -> dict[str, Any]:
+    """A result of students of this set."""
+    (run,) = result["per_seed"]
+    return {
+        **result,
+        "set": {**result["set"], "manifest_sha256": [manifest_sha256]},
+        "per_seed": [{**run, "manifest_sha256": manifest_sha256}],
+    }
 
 
 def ran(folder: Path) -> list[tuple[str, list[str], list[str]]]:

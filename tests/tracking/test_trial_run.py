@@ -223,12 +223,36 @@ def test_artifacts_are_references_named_by_content_and_lead_from_weights_to_resu
     ]
     of_weights, of_set, of_result = (json.loads(artifact.metadata) for artifact in (weights, images, result))
     assert (of_weights["sha256"], of_set["manifest_sha256"], of_result["sha256"]) == hashes
+    assert of_set["weights_sha256"] == {"var": "0" * 64}  # also those of the Hub, which are no artifact
     assert (of_set["made_from"], of_result["made_from"]) == (weights.name, images.name)
     files = (Path("weights.pth"), Path("a set/manifest.json"), Path("trial/result.json"))
     for artifact, file in zip((weights, images, result), files, strict=True):
         (entry,) = artifact.manifest.contents
         assert (entry.ref, entry.size) == (file.resolve().as_uri(), file.stat().st_size)
         assert entry.local_path == ""  # nothing to upload
+
+
+def test_online_the_graph_has_weights_and_set_as_inputs_and_the_result_as_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    class Online:
+        """Stands for a run whose server answers."""
+
+        def __init__(self) -> None:
+            self.log_artifact = lambda artifact: told.append(("made", artifact.type))
+            self.use_artifact = lambda artifact: told.append(("used", artifact.type))
+            self.finish = lambda exit_code: None
+
+    monkeypatch.setattr(wandb.Artifact, "wait", lambda self, timeout: self)
+    Path("weights.pth").write_bytes(b"weights")
+    Path("result.json").write_text("{}")
+    make_set(Path("a set"))
+    with TrialRun(None, "t", {}, Path("trial")) as run:
+        run._run = Online()
+        run.record_artifacts(Path("weights.pth"), Path("a set"), Path("result.json"))
+    assert told == [("made", "model"), ("used", "model"), ("made", "dataset"), ("used", "dataset"), ("made", "result")]
 
 
 def test_other_weights_are_another_artifact_and_equal_ones_the_same() -> None:

@@ -15,18 +15,19 @@ def trial_hash(command: Sequence[str]) -> str | None:
         command: Words of a command line.
 
     Returns:
-        64 hexadecimal digits; empty for a trial that is refused; None for another command than `hieramp distill`.
+        64 hexadecimal digits; empty for a trial that cannot be read, or is refused; None for another command than
+        `hieramp distill`.
     """
     arguments = _arguments(command)
     if arguments is None:
         return None
     # Imports that take seconds, which no other command needs.
-    from hieramp_lit.distill import TrialRefusedError, plan_stages, read_command_line, read_trial
+    from hieramp_lit.distill import plan_stages, read_command_line, read_trial
 
     try:
         settings, _ = read_command_line(arguments)
         return plan_stages(read_trial(settings)).hash
-    except TrialRefusedError:
+    except Exception:  # whatever it is, the command itself stops at it too and says so; no other trial does
         return ""
 
 

@@ -58,6 +58,9 @@ def test_what_would_be_refused_has_none(config: Path) -> None:
     given = [*COMMAND, "--config", str(config)]
     assert trial_hash([*given, "--generate.model.amplification.rho=1.5"]) == ""
     assert trial_hash([*given[:-1], "absent.yaml"]) == ""
+    assert trial_hash([*given, "--store"]) == ""
+    (config.parent / "set.yaml").write_bytes(b"\xff\xfe: [")
+    assert trial_hash(given) == ""
 
 
 def test_other_commands_are_unknown() -> None:

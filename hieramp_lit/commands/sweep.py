@@ -274,7 +274,7 @@ def _show(trials: Sequence[Trial], indices: Sequence[int] | None, as_json: bool,
 
 
 def _dry_run(sweep: SweepFile, root: Path, trials: Sequence[Trial], console: Console) -> None:
-    folder = SweepFolder(sweep, root, trials, trial_hash)
+    folder = SweepFolder(sweep, root, (), trial_hash)  # none runs: only what is done need be read
     for trial in trials:
         own = folder.trial(trial)
         label = "done before: " if own.is_done() else "$ "

@@ -26,7 +26,7 @@ class SweepFolder:
     Args:
         sweep: The file.
         root: The folder.
-        trials: Those to run; their configurations are read now.
+        trials: Those to run; their configurations are read now, others' when they turn out to be done.
         plan: Reads the configuration of a trial.
     """
 

@@ -199,6 +199,11 @@ def test_a_dry_run_runs_nothing(sweep_path: Callable[..., Path], capsys: pytest.
     assert shown.count("$ /usr/bin/env python") == 1
     assert f"--out {folder(path, 0).out}" in shown
     assert not ROOT.exists()
+    run(path, "--index", "0")
+    capsys.readouterr()
+    assert run(path, "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert (shown.count("done before: /usr/bin/env python"), shown.count("$ /usr/bin/env python")) == (1, 1)
 
 
 def test_one_trial_of_an_array(sweep_path: Callable[..., Path]) -> None:

@@ -201,26 +201,24 @@ class TrialRun:
         weights = None if checkpoint is None else weights_artifact(checkpoint)
         images = set_artifact(shard_set, weights)
         judged = result_artifact(result, images)
-        try:
+        with self._excused("all artifacts"):
             for artifact in filter(None, (weights, images)):
                 self._run.log_artifact(artifact)
                 if not self._offline:
                     artifact.wait(timeout=int(self._patience))
                     self._run.use_artifact(artifact)
             self._run.log_artifact(judged)
-        except (wandb.Error, OSError, ValueError) as error:  # a server's trouble must not cost a trial its end
-            self.complete = False
-            _log.warning("W&B did not take all artifacts of this trial: %s", error)
 
     @contextmanager
     def _excused(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (wandb.Error, OSError) as lost:
+        except Exception as lost:  # what W&B raises when its service ends has no class of its own
             self.complete = False
-            if str(lost) not in self._warned:  # a service that died says the same to all that follows
-                self._warned.add(str(lost))
-                _log.warning("W&B did not take %s (%s). What was recorded: %s", what, lost, self.files)
+            why = f"{type(lost).__name__}: {lost}"
+            if why not in self._warned:  # a service that died says the same to all that follows
+                self._warned.add(why)
+                _log.warning("W&B did not take %s (%s). What was recorded: %s", what, why, self.files)
 
     def _start(self, tracking: Tracking, mode: Mode) -> None:
         agent = bool(os.environ.get(_SWEEP))

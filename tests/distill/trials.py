@@ -16,7 +16,7 @@ from tests.shards.making import NoiseGenerator, make_set
 
 STAND_IN = '''
 """Writes what a stage would write, and notes that it ran."""
-import json, os, shutil, signal, sys, time
+import contextlib, json, os, shutil, signal, sys, time
 from pathlib import Path
 
 here, _, _, command, *arguments = sys.argv[1:]
@@ -29,9 +29,10 @@ if (here / f"slow-{command}").exists():
     time.sleep(float((here / f"slow-{command}").read_text()))
 if (here / "kill-wandb").exists():
     for stat in Path("/proc").glob("[0-9]*/stat"):  # this trial's own: children of its process
-        name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
-        if name.startswith("wandb") and int(fields.split()[1]) == os.getppid():
-            os.kill(int(stat.parent.name), signal.SIGKILL)
+        with contextlib.suppress(OSError):  # one that ends meanwhile
+            name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
+            if name.startswith("wandb") and int(fields.split()[1]) == os.getppid():
+                os.kill(int(stat.parent.name), signal.SIGKILL)
 if (here / f"fail-{command}").exists():
     print("boom: out of luck")
     sys.exit(int((here / f"fail-{command}").read_text()))

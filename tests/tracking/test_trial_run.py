@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -311,6 +313,32 @@ def test_a_server_that_refuses_everything_costs_no_trial(
     (folder,) = Path("trial").rglob("offline-run-*")
     assert only_run(folder).summary["student/top1_last"] == 0.9
     assert "recorded offline" in caplog.text
+
+
+def test_wandb_dying_while_it_is_waited_for_costs_no_trial() -> None:
+    done = subprocess.run([sys.executable, "-c", LOSES_WANDB], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "left, not complete\n"
+    assert "W&B did not take the end of the run" in done.stderr
+
+
+LOSES_WANDB = """
+import os, signal, threading
+from contextlib import suppress
+from pathlib import Path
+from hieramp_lit.tracking import Tracking, TrialRun
+
+with TrialRun(Tracking(mode="offline"), "t", {}, Path("trial")) as run:
+    assert run.complete
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # one that ends meanwhile
+            name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
+            if name.startswith("wandb") and int(fields.split()[1]) == os.getpid():
+                service = int(stat.parent.name)
+    os.kill(service, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (service, signal.SIGKILL)).start()
+print("left,", "complete" if run.complete else "not complete")
+"""
 
 
 def test_the_environment_is_left_as_it_was() -> None:

@@ -28,7 +28,7 @@ LEVELS = {
         "shards",
         "assets",
     },
-    1: {"generate", "data", "metrics", "analysis", "report", "sweeps", "tracking"},
+    1: {"generate", "data", "metrics", "analysis", "report", "stages", "sweeps", "tracking"},
     2: {"callbacks", "tasks", "inspection", "trainer"},
     3: {"bench", "comparison", "distill", "doctor", "commands", "cli", "lightning_cli", "__main__", "__init__"},
 }

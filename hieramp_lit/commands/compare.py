@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hieramp_lit.commands.stages import StageError, StageRunner
 from hieramp_lit.comparison import Comparison, FullData, References, StudentArguments, compare
 from hieramp_lit.comparison.cell import in_processes
 from hieramp_lit.comparison.compare import NAME
 from hieramp_lit.comparison.cross import reason
 from hieramp_lit.report.comparison import SCORES, comparison_table
+from hieramp_lit.stages import StageError, StageRunner
 
 
 def main(args: Sequence[str], prog: str) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from hieramp_lit.commands.compare import add_student_arguments, student_arguments
-from hieramp_lit.commands.stages import StageRunner
 from hieramp_lit.comparison import CrossArchitecture, cross, parse_teacher
 from hieramp_lit.comparison.cell import in_processes
 from hieramp_lit.comparison.cross import NAME
 from hieramp_lit.report.cross import cross_table
+from hieramp_lit.stages import StageRunner
 
 
 def main(args: Sequence[str], prog: str) -> None:

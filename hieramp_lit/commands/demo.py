@@ -15,12 +15,12 @@ from types import FrameType
 
 from rich.console import Console
 
-from hieramp_lit.commands.stages import Stage, StageError, StageRunner
 from hieramp_lit.files import atomic_write, write_json, write_text
 from hieramp_lit.jobs import RunStoppedError, requeue, signal_name
 from hieramp_lit.report import aggregate, read, student_table, student_table_markdown
 from hieramp_lit.report.results import Result
 from hieramp_lit.shards import ShardSet, side_by_side
+from hieramp_lit.stages import Stage, StageError, StageRunner
 
 TUNING = "configs/token_tuning/digits.yaml"
 STUDENT = "configs/student/digits.yaml"

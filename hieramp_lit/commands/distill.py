@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from hieramp_lit.commands.stages import StageError
 from hieramp_lit.distill import (
     TrialRefusedError,
     plan_stages,
@@ -17,6 +16,7 @@ from hieramp_lit.distill import (
     show_stages,
     trial_folder,
 )
+from hieramp_lit.stages import StageError
 
 _FAILED = 1
 _REFUSED = 2

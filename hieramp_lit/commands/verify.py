@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hieramp_lit.commands.child import run_child
 from hieramp_lit.commands.progress import ShardProgress
 from hieramp_lit.data.tokens.cache import FORMAT, TokenCache
 from hieramp_lit.files import read_json
@@ -16,6 +15,7 @@ from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.repair import Repair, repair
 from hieramp_lit.shards.set_index import SetIndex
 from hieramp_lit.shards.verify import Fault, find_faults
+from hieramp_lit.stages import run_child
 
 
 def main(args: Sequence[str], prog: str) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 
-from hieramp_lit.commands.stages import Stage, StageRunner
 from hieramp_lit.commands.students import CONFIG
 from hieramp_lit.distill.checks import check_students
 from hieramp_lit.distill.content import decisive_values, stage_hash
@@ -20,6 +19,7 @@ from hieramp_lit.lightning_cli import parse, without_misleading_noise
 from hieramp_lit.report import aggregate, read
 from hieramp_lit.report.results import FILE, Result
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.stages import Stage, StageRunner
 
 _HASH_LENGTH = 12
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hieramp_lit.commands.stages import StageError
 from hieramp_lit.comparison.cell import Cell, RunStage, StudentArguments, train
 from hieramp_lit.files import write_json, write_text
 from hieramp_lit.report.cross import Pair, cross_csv, cross_json, cross_markdown
 from hieramp_lit.report.results import FILE, Result
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.stages import StageError
 
 NAME = "cross"
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from hieramp_lit.commands.stages import Stage
 from hieramp_lit.comparison.cell import RunStage
 from hieramp_lit.comparison.real_source import FLAG, derive_images
 from hieramp_lit.files import sha256, write_text
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.format import MANIFEST
 from hieramp_lit.shards.identity import classes_sha256
+from hieramp_lit.stages import Stage
 
 GENERATOR = "random_real"
 _HASH_LENGTH = 12

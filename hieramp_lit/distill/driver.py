@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from hieramp_lit import __version__
-from hieramp_lit.commands.stages import StageRunner
 from hieramp_lit.distill.planning import SHOWN, Stages
 from hieramp_lit.distill.recording import is_agents_run, record
 from hieramp_lit.distill.summary import FILE as SUMMARY
@@ -20,6 +19,7 @@ from hieramp_lit.distill.trial import Trial
 from hieramp_lit.files import read_json, write_json
 from hieramp_lit.report import student_table
 from hieramp_lit.report.results import FILE as RESULT
+from hieramp_lit.stages import StageRunner
 from hieramp_lit.tracking import TrialRun
 
 _log = logging.getLogger(__name__)

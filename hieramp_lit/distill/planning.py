@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hieramp_lit.callbacks.run_logger import RunLogger
-from hieramp_lit.commands.stages import Stage
 from hieramp_lit.distill.checks import check_generate, check_students, check_tune
 from hieramp_lit.distill.configuration import COMMANDS, arguments_of, resolve
 from hieramp_lit.distill.content import decisive_values, stage_hash
@@ -17,6 +16,7 @@ from hieramp_lit.distill.trial import Part, Trial
 from hieramp_lit.report.results import FILE
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.format import MANIFEST
+from hieramp_lit.stages import Stage
 
 WEIGHTS = "class_tokens.safetensors"
 INSPECTED = "inspect.json"

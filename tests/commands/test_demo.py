@@ -12,8 +12,8 @@ from rich.console import Console
 
 from hieramp_lit.cli import main
 from hieramp_lit.commands.demo import run_demo
-from hieramp_lit.commands.stages import Stage, StageError, StageRunner
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.stages import Stage, StageError, StageRunner
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {

@@ -8,12 +8,12 @@ import torch
 
 from hieramp_lit.checkpoints import save
 from hieramp_lit.cli import main
-from hieramp_lit.commands.stages import Stage
 from hieramp_lit.comparison import StudentArguments
 from hieramp_lit.files import write_json
 from hieramp_lit.report.results import Result
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.stages import Stage
 from hieramp_lit.students import create_student
 from tests.report.test_results import result
 

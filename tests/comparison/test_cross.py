@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from hieramp_lit.commands.stages import Stage, StageError
 from hieramp_lit.comparison import CrossArchitecture, cross, parse_teacher
 from hieramp_lit.comparison.cross import NamedTeacher, reason
 from hieramp_lit.report import read
 from hieramp_lit.report.cross import FAILED, cross_table
+from hieramp_lit.stages import Stage, StageError
 from tests.comparison.judging import TEACHER, Pretended, random_teacher, students
 from tests.data.digits_set import make_digits_set
 

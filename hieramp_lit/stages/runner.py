@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.text import Text
 
 from hieramp_lit import __version__
-from hieramp_lit.commands.child import FORWARDED, send_signal
-from hieramp_lit.commands.stage_lock import alone
 from hieramp_lit.files import sha256, write_json
 from hieramp_lit.jobs import RunStoppedError, end_with_parent, requeue, signal_name
+from hieramp_lit.stages.child import FORWARDED, send_signal
+from hieramp_lit.stages.lock import alone
 
 _INHERITED_ROLE = re.compile(
     "(LOCAL_|NODE_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PL_GLOBAL_SEED|PL_SEED_WORKERS|WANDB_.*"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hieramp_lit.commands.child import run_child
 from hieramp_lit.jobs import RunStoppedError
+from hieramp_lit.stages import run_child
 from tests.shards.conftest import copy, finished  # noqa: F401 (fixtures)
 from tests.shards.test_verify import TAR, flip_byte
 
@@ -30,7 +30,7 @@ main()
 """
 ALONE = """
 import sys
-from hieramp_lit.commands.child import run_child
+from hieramp_lit.stages import run_child
 from hieramp_lit.jobs import RunStoppedError
 
 sys.executable = sys.argv[1]

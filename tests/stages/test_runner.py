@@ -19,9 +19,9 @@ from rich.console import Console
 
 from hieramp_lit import __version__
 from hieramp_lit.commands import stages
-from hieramp_lit.commands.stage_lock import alone
-from hieramp_lit.commands.stages import Stage, StageError, StageRunner
 from hieramp_lit.jobs import RunStoppedError
+from hieramp_lit.stages import Stage, StageError, StageRunner
+from hieramp_lit.stages.lock import alone
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ RUNS_A_STAGE = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from hieramp_lit.commands.stages import Stage, StageRunner
+from hieramp_lit.stages import Stage, StageRunner
 
 root, sys.executable = Path(sys.argv[1]), sys.argv[2]
 StageRunner(root, Console()).run(Stage("wait", ("fit",), root / "out"), threads=1)

@@ -1,0 +1,6 @@
+"""Stages of a larger command: `hieramp` command lines, each in a process of its own, and not run twice."""
+
+from hieramp_lit.stages.child import run_child
+from hieramp_lit.stages.runner import Stage, StageError, StageRunner
+
+__all__ = ["Stage", "StageError", "StageRunner", "run_child"]

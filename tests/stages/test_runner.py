@@ -18,9 +18,9 @@ import pytest
 from rich.console import Console
 
 from hieramp_lit import __version__
-from hieramp_lit.commands import stages
 from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.stages import Stage, StageError, StageRunner
+from hieramp_lit.stages import runner as stage_runner
 from hieramp_lit.stages.lock import alone
 
 
@@ -156,7 +156,7 @@ class TestEnding:
         program.write_text("#!/bin/sh\ntrap '' TERM\necho $$\nwhile :; do sleep 0.05; done\n")
         program.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(program))
-        monkeypatch.setattr(stages, "_PATIENCE", 0.2)
+        monkeypatch.setattr(stage_runner, "_PATIENCE", 0.2)
         return Stage("wait", ("fit",), tmp_path / "out")
 
     @staticmethod

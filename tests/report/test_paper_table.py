@@ -49,7 +49,16 @@ def test_the_papers_other_methods_come_along_and_other_sizes_do_not() -> None:
         ({"classes": "cifar10", "student": "resnet18_modified", "ipc": 50}, {("1", "HIERAMP", 72.0)}),
         ({"classes": "imagewoof", "generator": "Minimax", "made_by": {"imported": 1}}, {("1", "Minimax", 40.1)}),
     ],
-    ids=str,
+    ids=[
+        "default",
+        "teacher",
+        "student",
+        "table_3",
+        "table_4",
+        "rded",
+        "cifar10",
+        "imported",
+    ],  # sets have no order to be named by
 )
 def test_the_place_of_a_result(changes: dict[str, Any], places: set[tuple[str, str, float]]) -> None:
     found = tables(result([0.5, 0.52], **changes))

@@ -1,7 +1,6 @@
 """`hieramp bench data`: a student's batches alone, from a bank and from a DataLoader with transforms on the CPU."""
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from hieramp_lit.bench.measure import Candidate, time_candidates
 from hieramp_lit.bench.pictures import BankPath, LoaderPath, read_pictures, write_pictures
 from hieramp_lit.bench.report import Group, Report
 from hieramp_lit.data.bank.image_bank import ImageBank
+from hieramp_lit.jobs import available_cores
 from hieramp_lit.students.views.augment import Augmentation
 
 IMAGES = 1000
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser, images: int = IMAGES) -> None
         parser: Of the command.
         images: Default number of images.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     parser.add_argument("--images", type=int, default=images, metavar="N", help="of one epoch (default: %(default)s)")
     parser.add_argument("--image-size", type=int, default=224, metavar="N", help="side in pixels (default: 224)")
     parser.add_argument("--batch-size", type=int, default=100, metavar="N", help="images of a batch (default: 100)")

@@ -1,6 +1,5 @@
 """What a measurement ran on: device, precision, versions, and how fast this machine multiplies matrices."""
 
-import os
 import platform
 import time
 from importlib.metadata import version
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from hieramp_lit.jobs import available_cores
 
 PACKAGES = ("torchvision", "lightning", "timm", "numpy")
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -18,7 +19,7 @@ def describe(device: torch.device) -> dict[str, Any]:
     """Machine and versions as plain values."""
     return {
         "device": device_name(device),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": available_cores(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "cuda": torch.version.cuda if device.type == "cuda" else None,

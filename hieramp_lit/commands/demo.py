@@ -1,7 +1,6 @@
 """`hieramp demo`: the main path on handwritten digits, by the commands that a user would type."""
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -15,8 +14,9 @@ from types import FrameType
 
 from rich.console import Console
 
+from hieramp_lit.commands.arguments import at_least_one
 from hieramp_lit.files import atomic_write, write_json, write_text
-from hieramp_lit.jobs import RunStoppedError, requeue, signal_name
+from hieramp_lit.jobs import RunStoppedError, available_cores, requeue, signal_name
 from hieramp_lit.report import aggregate, read, student_table, student_table_markdown
 from hieramp_lit.report.results import Result
 from hieramp_lit.shards import ShardSet, side_by_side
@@ -57,7 +57,7 @@ def main(args: Sequence[str], prog: str) -> None:
     console = Console()
     try:
         with _signals_interrupt():
-            run_demo(options.out, options.seeds, options.workers, max(1, _cores() // options.workers), console)
+            run_demo(options.out, options.seeds, options.workers, max(1, available_cores() // options.workers), console)
     except StageError as error:
         sys.stderr.write("\n".join(["", *error.last_lines(), "", f"error: {error}", f"Whole output: {error.log}", ""]))
         sys.exit(error.exit_code)
@@ -80,11 +80,12 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything made (default: demo)")
     parser.add_argument(
-        "--seeds", type=_at_least_one, default=5, help="draws of each set, each with its own student (default: 5)"
+        "--seeds", type=at_least_one, default=5, help="draws of each set, each with its own student (default: 5)"
     )
     parser.add_argument(
-        "--workers", type=_at_least_one, default=min(4, _cores()), help="stages side by side (default: %(default)s)"
-    )
+        "--workers", type=at_least_one, default=min(4, available_cores()),
+        help="stages side by side (default: %(default)s)",
+    )  # fmt: skip
     return parser
 
 
@@ -219,14 +220,3 @@ def _signals_interrupt() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))  # those that this process may use, also in a container
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number

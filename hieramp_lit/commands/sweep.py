@@ -10,8 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from hieramp_lit.commands.arguments import at_least_one
 from hieramp_lit.commands.trial_hash import trial_hash
 from hieramp_lit.files import format_json, write_json
+from hieramp_lit.jobs import available_cores
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.sweeps import (
     Event,
@@ -86,7 +88,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--gpus", nargs="+", metavar="GPU", help="a trial at a time on each, as CUDA_VISIBLE_DEVICES names them "
         "(default: all; without any, one trial on the processor)",
     )  # fmt: skip
-    where.add_argument("--workers", type=_at_least_one, help="trials side by side on the processor, sharing its cores")
+    where.add_argument("--workers", type=at_least_one, help="trials side by side on the processor, sharing its cores")
     run.add_argument("--dry-run", action="store_true", help="print the command lines, and run nothing")
     run.add_argument(
         "--out", type=Path, metavar="FOLDER", help=f"for trials/, sweep.csv, sweep.json (default: {_ROOT}/NAME)"
@@ -105,7 +107,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         verb.add_argument(
             "file", type=Path, metavar="FILE", help="W&B sweep file, e.g. sweeps/table3_stage_rho_beta.yaml"
         )
-        verb.add_argument("--max-trials", type=_at_least_one, metavar="N", help="of a grid the first N; N random draws")
+        verb.add_argument("--max-trials", type=at_least_one, metavar="N", help="of a grid the first N; N random draws")
         verb.add_argument("--index", type=int, nargs="+", metavar="N", help="only these trials, counted from 0")
         verb.add_argument("--seed", type=int, default=0, help="of random draws (default: 0)")
         verb.add_argument("--method", choices=["grid", "random"], help="instead of the file's")
@@ -220,7 +222,7 @@ def gpu_slots(names: Sequence[str] | None) -> list[Slot]:
             return worker_slots(1)
     if len(set(names)) < len(names):
         raise ValueError(f"--gpus {' '.join(names)}: a GPU comes twice. Give each once; a trial takes one alone.")
-    threads = str(max(1, _cores() // len(names)))
+    threads = str(max(1, available_cores() // len(names)))
     return [Slot(f"GPU {name}", {"CUDA_VISIBLE_DEVICES": name, "OMP_NUM_THREADS": threads}) for name in names]
 
 
@@ -230,7 +232,7 @@ def worker_slots(workers: int) -> list[Slot]:
     Args:
         workers: Trials side by side.
     """
-    threads = str(max(1, _cores() // workers))
+    threads = str(max(1, available_cores() // workers))
     environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": threads}
     return [Slot(f"{threads} threads" if workers == 1 else f"worker {index}", environment) for index in range(workers)]
 
@@ -301,14 +303,3 @@ def _time_left(event: Event) -> str:
         return ""
     minutes = event.seconds_left / _MINUTE
     return f", about {minutes:.0f} min" if minutes > 1 else ", less than a minute"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))  # those that this process may use, also in a container
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number

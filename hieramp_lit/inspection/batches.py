@@ -3,7 +3,6 @@
 Legend: ``B`` batch · ``S`` side in pixels · ``L`` tokens of all scales.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from hieramp_lit.data.images.source import planes
 from hieramp_lit.inspection.images import LabelledImage, LabelledImages, squared
+from hieramp_lit.jobs import available_cores
 from hieramp_lit.shards import ShardError
 
 MOST_THREADS = 16
@@ -54,7 +54,7 @@ def batches(images: LabelledImages, sides: Sequence[int], batch_size: int) -> It
         ShardError: If some images have tokens and others none, or others a different number.
         ValueError: If an image cannot be read.
     """
-    threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    threads = min(MOST_THREADS, available_cores())
     decoded = _in_order((partial(_sized, call, sides) for call in images.calls()), threads)
     while some := list(islice(decoded, batch_size)):
         image_B = [image for image, _ in some]

@@ -21,6 +21,7 @@ LEVELS = {
         "checkpoints",
         "optimization",
         "transfer",
+        "figures",
         "var",
         "amplify",
         "losses",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hieramp_lit.commands.progress import ShardProgress
+from hieramp_lit.commands.progress import Progress
 from hieramp_lit.shards.export import LAYOUTS, Layout, export_folder
 from hieramp_lit.shards.reader import ShardSet
 from hieramp_lit.shards.write_errors import explained
@@ -60,8 +60,11 @@ def export(path: Path, out: Path, layout: Layout) -> None:
     """
     shard_set = ShardSet.open(path)
     needed = sum(record.bytes for record in shard_set.manifest.shards)
-    with explained(out, key="--out", kept="Nothing of the export is left.", needed=needed):
-        export_folder(shard_set, out, layout, ShardProgress("exported"))
+    with (
+        explained(out, key="--out", kept="Nothing of the export is left.", needed=needed),
+        Progress("exported") as seen,
+    ):
+        export_folder(shard_set, out, layout, seen)
     order = " in the order of sorted ids, which need not be the set's" if layout == "wnid" else ""
     Console(soft_wrap=True, highlight=False).print(
         f"{out}: {len(shard_set)} images in {len(shard_set.classes)} class folders and classes.json; readers that sort "

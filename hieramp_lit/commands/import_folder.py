@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hieramp_lit.classes import ClassList, class_folders, load_classes
-from hieramp_lit.commands.progress import ShardProgress
+from hieramp_lit.commands.progress import Progress
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLASSES
 from hieramp_lit.shards.identity import IMPORTED
@@ -25,7 +25,7 @@ def main(args: Sequence[str], prog: str) -> None:
     options = build_parser(prog).parse_args(args)
     root, out = options.folder.expanduser(), options.out.expanduser()
     classes = classes_of(root, options.classes)
-    with explained(out, key="--out", kept=KEPT):
+    with explained(out, key="--out", kept=KEPT), Progress("written") as progress:
         made = import_folder(
             root,
             out,
@@ -35,7 +35,7 @@ def main(args: Sequence[str], prog: str) -> None:
             image_size=options.image_size,
             shard_size=options.shard_size,
             seed=options.seed,
-            progress=ShardProgress("written"),
+            progress=progress,
         )
     Console(soft_wrap=True, highlight=False).print(describe(made), markup=False)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from hieramp_lit.bench.machine import chosen_device, device_name
 from hieramp_lit.classes import ClassList
 from hieramp_lit.cli import COMMANDS
-from hieramp_lit.commands.progress import ShardProgress
+from hieramp_lit.commands.progress import Progress
 from hieramp_lit.files import write_json
 from hieramp_lit.inspection import (
     FeatureNetwork,
@@ -66,24 +66,25 @@ def main(args: Sequence[str], prog: str) -> None:
     reference = _reference(options, images) if options.reference is not None else None
     if reference is not None and not networks:
         parser.error("--reference needs a feature network: give --config STUDENT.yaml, --features NAME or --inception")
-    result = inspect_set(
-        images,
-        networks,
-        reference,
-        token_maps(shards.manifest.configuration, options.patch_nums, options.vocab_size),
-        Settings(
-            precision_recall_k=options.k[0],
-            density_coverage_k=options.k[1],
-            vendi_q=options.vendi_q,
-            kid_subsets=options.kid_subsets,
-            kid_subset_size=options.kid_subset_size,
-            pairs=options.pairs,
-            seed=options.seed,
-        ),
-        options.batch_size,
-        device,
-        ShardProgress("looked at", "images"),
-    )
+    with Progress("looked at", "images") as progress:
+        result = inspect_set(
+            images,
+            networks,
+            reference,
+            token_maps(shards.manifest.configuration, options.patch_nums, options.vocab_size),
+            Settings(
+                precision_recall_k=options.k[0],
+                density_coverage_k=options.k[1],
+                vendi_q=options.vendi_q,
+                kid_subsets=options.kid_subsets,
+                kid_subset_size=options.kid_subset_size,
+                pairs=options.pairs,
+                seed=options.seed,
+            ),
+            options.batch_size,
+            device,
+            progress,
+        )
     result["device"] = device_name(device)
     output = options.output or options.set.expanduser() / FILE
     with explained(output.parent, key="--output", kept="The set is as it was."):

@@ -1,25 +1,97 @@
-"""Progress of commands that walk through shards or images."""
+"""Progress of commands that count what they do: a bar in a terminal, a line now and then in a log."""
 
+import sys
 import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as RichProgress
+
+from hieramp_lit.pace import duration, rate, seconds_left
 
 
-class ShardProgress:
-    """Tells on standard error, every few seconds, how many shards are done and about how long the rest takes.
+class Progress:
+    """Tells on standard error how much is done, how fast it goes and how long the rest takes.
+
+    In a terminal a bar. Elsewhere a line for the first call and for the last, when all is done, and between them one
+    every `seconds_between_lines`; none comes twice. Works inside of a `with` block, which leaves the terminal as it
+    was, also after an exception::
+
+        with Progress("checked", "shards") as progress:
+            for number, shard in enumerate(shards, 1):
+                check(shard)
+                progress(number, len(shards))
+
+    A smaller number than before begins another round, with a pace of its own since the last call.
 
     Args:
-        done: Word for a shard that is done, e.g. ``checked``.
-        things: What is counted.
-        seconds_between_lines: Least time between two lines.
+        done: Word for what is done, e.g. ``checked``.
+        things: What is counted, in the plural.
+        console: Where to tell it; by default standard error.
+        clock: Seconds that only go up.
+        seconds_between_lines: Least time between two lines of a log.
     """
 
-    def __init__(self, done: str, things: str = "shards", seconds_between_lines: float = 10.0) -> None:
+    def __init__(
+        self,
+        done: str,
+        things: str = "shards",
+        *,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        seconds_between_lines: float = 10.0,
+    ) -> None:
         self._done = done
         self._things = things
+        self._console = _standard_error() if console is None else console
+        self._clock = clock
         self._seconds_between_lines = seconds_between_lines
-        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._start = self._told = time.monotonic()
+        self._bar: RichProgress | None = None
+        self._outer: Progress | None = None
+        self._task: TaskID | None = None
+        self._inside = False
+        self._begin(0)
+
+    def __enter__(self) -> Self:
+        """Start the clock."""
+        self._inside = True
+        self._begin(0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was."""
+        self._inside = False
+        if self._bar is None:
+            return
+        if self._outer is None:
+            self._bar.stop()
+        elif self._task is not None:
+            self._bar.remove_task(self._task)
+        self._bar = self._task = None
+
+    def start_from(self, number: int) -> None:
+        """Begin with things that were done before, which count for no pace."""
+        self._begin(number)
+
+    def phase(self, done: str, things: str) -> "Progress":
+        """Progress of something within this one, for a `with` block inside of this one's.
+
+        In a terminal it has a line of its own below this one's while it lasts.
+
+        Args:
+            done: As for this one.
+            things: Likewise.
+        """
+        inner = Progress(
+            done, things, console=self._console, clock=self._clock, seconds_between_lines=self._seconds_between_lines
+        )
+        inner._outer = self
+        return inner
 
     def __call__(self, number: int, total: int) -> None:
         """Count.
@@ -27,10 +99,62 @@ class ShardProgress:
         Args:
             number: How many are done.
             total: How many there are.
+
+        Raises:
+            RuntimeError: Outside of the `with` block.
         """
-        now = time.monotonic()
-        if now - self._told >= self._seconds_between_lines:
+        if not self._inside:
+            raise RuntimeError("Progress counts inside of its `with` block only, which puts the terminal in order.")
+        if number < self._last[0]:
+            self._begin(0, self._counted)
+        if (number, total) == self._last:
+            return
+        first, now = self._last[1] is None, self._clock()
+        self._last, self._counted = (number, total), now
+        line = f"{number} of {total} {self._things} {self._done}{self._pace(number, total, now)}"
+        if self._console.is_interactive:
+            self._show(number, total, line)
+        elif first or number >= total or now - self._told >= self._seconds_between_lines:
             self._told = now
-            left = (now - self._start) / number * (total - number) / 60
-            line = f"{number} of {total} {self._things} {self._done}, about {left:.0f} min left"
-            self._console.print(line, markup=False)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _begin(self, number: int, at: float | None = None) -> None:
+        self._before = number
+        self._start = self._told = self._counted = self._clock() if at is None else at
+        self._last: tuple[int, int | None] = number, None
+
+    def _pace(self, number: int, total: int, now: float) -> str:
+        seconds, done = now - self._start, number - self._before
+        left = seconds_left(done, total - self._before, seconds)
+        if left is None:
+            return ""
+        speed = rate(done, seconds, self._things)
+        return f", {speed}, {duration(left)} left" if number < total else f" in {duration(seconds)}, {speed}"
+
+    def _show(self, number: int, total: int, line: str) -> None:
+        if self._bar is None:
+            self._bar = self._shared_bar()
+        if self._task is None:
+            self._task = self._bar.add_task(line, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=number, total=total, description=line, refresh=number >= total)
+
+    def _shared_bar(self) -> RichProgress:
+        """One display for all that are within each other: of two, each would overwrite the other."""
+        if self._bar is None:
+            self._bar = _rich_bar(self._console) if self._outer is None else self._outer._shared_bar()
+        return self._bar
+
+
+def _standard_error() -> Console:
+    # FORCE_COLOR may colour a log; a bar in it would be thousands of lines.
+    return Console(stderr=True, soft_wrap=True, highlight=False, force_interactive=sys.stderr.isatty())
+
+
+def _rich_bar(console: Console) -> RichProgress:
+    return RichProgress(
+        BarColumn(bar_width=20),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        redirect_stdout=sys.stdout.isatty(),  # what goes into a pipe must not come here
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hieramp_lit.commands.progress import ShardProgress
+from hieramp_lit.commands.progress import Progress
 from hieramp_lit.data.tokens.cache import FORMAT, TokenCache
 from hieramp_lit.files import read_json
 from hieramp_lit.shards.errors import ShardError
@@ -108,9 +108,10 @@ def verify(folder: Path, *, contents: bool = True, mend: bool = False, generatio
 def _report(folder: Path, contents: bool, only: Collection[int] | None, console: Console) -> list[Fault]:
     """Find the faults and print each when it is found."""
     found = []
-    for fault in find_faults(folder, contents=contents, only=only, progress=ShardProgress("checked")):
-        console.print(str(fault), markup=False)
-        found.append(fault)
+    with Progress("checked") as progress:
+        for fault in find_faults(folder, contents=contents, only=only, progress=progress):
+            console.print(str(fault), markup=False)
+            found.append(fault)
     return found
 
 

@@ -1,5 +1,28 @@
 """Figures: drawn from plain numbers, without a screen and without global state; saved as SVG, PNG and PDF."""
 
+from hieramp_lit.figures.bars import Bar, draw_bars
+from hieramp_lit.figures.classes import draw_classes
+from hieramp_lit.figures.curves import Curve, draw_curves
+from hieramp_lit.figures.heatmaps import Panel, draw_heatmaps
+from hieramp_lit.figures.parallel import Axis, draw_parallel
+from hieramp_lit.figures.schedule import draw_schedule
 from hieramp_lit.figures.style import COLOURS, SEQUENTIAL, STAGE_COLOURS, new_figure, save_figure, to_svg
 
-__all__ = ["COLOURS", "SEQUENTIAL", "STAGE_COLOURS", "new_figure", "save_figure", "to_svg"]
+__all__ = [
+    "COLOURS",
+    "SEQUENTIAL",
+    "STAGE_COLOURS",
+    "Axis",
+    "Bar",
+    "Curve",
+    "Panel",
+    "draw_bars",
+    "draw_classes",
+    "draw_curves",
+    "draw_heatmaps",
+    "draw_parallel",
+    "draw_schedule",
+    "new_figure",
+    "save_figure",
+    "to_svg",
+]

@@ -20,12 +20,15 @@ STAGE_COLOURS = {"none": "#6E6E6E", "coarse": "#0072B2", "mid": "#009E73", "fine
 """Of the stages of a schedule."""
 SEQUENTIAL = "cividis"
 """Colour map of values from low to high; made for colour-blind readers too."""
+PAPER = "#fefefe"
+"""What a figure lies on: white in files, the page's own background on a page (gaps between cells, behind text)."""
 
 _INK = "#1b1b1d"
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.0,
-    "axes.titlesize": 10.0,
+    "text.parse_math": False,  # names come from files: a `$` is a dollar
+    "axes.titlesize": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": _INK,
@@ -33,6 +36,10 @@ _RC: dict[Any, Any] = {
     "text.color": _INK,
     "xtick.color": _INK,
     "ytick.color": _INK,
+    "grid.color": _INK,
+    "grid.alpha": 0.15,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
     "axes.prop_cycle": cycler(color=COLOURS),
     "legend.frameon": False,
     "svg.fonttype": "none",
@@ -41,14 +48,16 @@ _RC: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+_TAG = re.compile(r"<[^>]*>")
+_NOT_FOR_PAGES = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
 
 
 @contextmanager
-def new_figure(width: float = 6.4, height: float = 3.2) -> Iterator[Figure]:
+def new_figure(width: float = 5.2, height: float = 3.0) -> Iterator[Figure]:
     """An empty figure in the house style, to be drawn on inside of the block.
 
     Args:
-        width: Inches.
+        width: Inches. The default's text is as large as a page's on a phone and on a desk.
         height: Inches.
     """
     with mpl.rc_context(_RC):
@@ -80,13 +89,36 @@ def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "pd
     return written
 
 
-def to_svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element for a page; its ink is ``currentColor``, so that it follows dark mode."""
+def to_svg(figure: Figure, prefix: str = "") -> str:
+    """The figure as an ``<svg>`` element for a page: it scales, and its ink and paper follow dark mode.
+
+    Ink becomes ``currentColor``, paper the page's ``--paper``, the font the page's own. Nothing in it reaches
+    beyond it: styles are attributes, and the only ids left are those that it refers to itself.
+
+    Args:
+        figure: From `new_figure`.
+        prefix: Goes before every id, so that several figures can stand on a page.
+    """
     text = io.StringIO()
     with mpl.rc_context(_RC):
         figure.savefig(text, format="svg", metadata=_without_date("svg"))
     svg = text.getvalue()
-    return re.sub(_INK, "currentColor", svg[svg.index("<svg") :], flags=re.IGNORECASE)
+    svg = _NOT_FOR_PAGES.sub("", svg[svg.index("<svg") :])
+    used = set(re.findall(r'(?:xlink:href="#|url\(#)([\w.-]+)', svg))
+    return _TAG.sub(lambda tag: _for_page(tag[0], used, prefix), svg).replace("\n", " ").strip()
+
+
+def _for_page(tag: str, used: set[str], prefix: str) -> str:
+    """One tag; text between tags holds names from files and stays as it is."""
+    tag = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", tag)
+    tag = re.sub(_INK, "currentColor", tag, flags=re.IGNORECASE)
+    tag = re.sub(PAPER, "var(--paper, white)", tag, flags=re.IGNORECASE)
+    tag = re.sub(r" font-family: [^;\"]*;?", "", tag)
+    tag = re.sub(r'xlink:href="#|url\(#', lambda start: f"{start[0]}{prefix}", tag)
+    tag = re.sub(r' id="([^"]*)"', lambda name: f' id="{prefix}{name[1]}"' if name[1] in used else "", tag)
+    if tag.startswith("<svg"):
+        tag = re.sub(r' (?:width|height)="[^"]*"', "", tag)
+    return tag
 
 
 def _without_date(kind: str) -> dict[str, Any]:

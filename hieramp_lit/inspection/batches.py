@@ -3,12 +3,10 @@
 Legend: ``B`` batch · ``S`` side in pixels · ``L`` tokens of all scales.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,14 +14,12 @@ from torch import Tensor
 
 from hieramp_lit.data.images.source import planes
 from hieramp_lit.inspection.images import LabelledImage, LabelledImages, squared
-from hieramp_lit.jobs import available_cores
+from hieramp_lit.jobs import available_cores, in_order
 from hieramp_lit.shards import ShardError
 
 MOST_THREADS = 16
 AHEAD = 4
 """Images that each thread reads ahead."""
-
-T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -55,7 +51,7 @@ def batches(images: LabelledImages, sides: Sequence[int], batch_size: int) -> It
         ValueError: If an image cannot be read.
     """
     threads = min(MOST_THREADS, available_cores())
-    decoded = _in_order((partial(_sized, call, sides) for call in images.calls()), threads)
+    decoded = in_order((partial(_sized, call, sides) for call in images.calls()), threads, AHEAD * threads)
     while some := list(islice(decoded, batch_size)):
         image_B = [image for image, _ in some]
         yield Batch(
@@ -82,19 +78,3 @@ def _tokens(image_B: Sequence[LabelledImage], images: LabelledImages) -> Tensor 
             "fault of the set."
         )
     return torch.from_numpy(np.stack(found).astype(np.int64))
-
-
-def _in_order(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
-    """Results of calls that run on several threads, in order, with a bounded number of them waiting."""
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for call in calls:
-                waiting.append(pool.submit(call))
-                if len(waiting) >= AHEAD * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from hieramp_lit.analysis.token_maps import TokenMaps
 from hieramp_lit.inspection.batches import batches
 from hieramp_lit.inspection.beside_real import OF_REFERENCE, count_distances
 from hieramp_lit.inspection.comparing import OF_NETWORK, Comparison
@@ -15,7 +16,7 @@ from hieramp_lit.inspection.findings import Findings
 from hieramp_lit.inspection.images import LabelledImages, SetImages
 from hieramp_lit.inspection.networks import FeatureNetwork
 from hieramp_lit.inspection.settings import Settings
-from hieramp_lit.inspection.tokens import TokenCount, TokenMaps
+from hieramp_lit.inspection.tokens import TokenCount
 from hieramp_lit.shards.manifest import package_versions
 
 _log = logging.getLogger(__name__)

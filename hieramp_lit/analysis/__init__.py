@@ -1,0 +1,17 @@
+"""What amplification does to a set: its tokens, and where class tokens look (HIERAMP, Sec. 5)."""
+
+from hieramp_lit.analysis.changes import Change, Changes, changes
+from hieramp_lit.analysis.set_tokens import Encode
+from hieramp_lit.analysis.token_maps import TokenMaps, token_maps
+from hieramp_lit.analysis.tokens import TokenAnalysis, analyze_tokens
+
+__all__ = [
+    "Change",
+    "Changes",
+    "Encode",
+    "TokenAnalysis",
+    "TokenMaps",
+    "analyze_tokens",
+    "changes",
+    "token_maps",
+]

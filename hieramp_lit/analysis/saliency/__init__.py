@@ -1,0 +1,38 @@
+"""What class tokens attend to: their maps over images, how spread these are, and how well they find an object."""
+
+from hieramp_lit.analysis.saliency.entropy import entropy_share, map_entropy
+from hieramp_lit.analysis.saliency.grids import Map, enlarged, own_grids
+from hieramp_lit.analysis.saliency.maps import (
+    ImageMaps,
+    Recomputed,
+    every_stored_map,
+    has_maps,
+    patch_nums_of,
+    recomputed_maps,
+    stored_maps,
+)
+from hieramp_lit.analysis.saliency.overlap import Mask, best_iou, pointing_chance, pointing_game
+from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips, overlay
+
+__all__ = [
+    "ImageMaps",
+    "Map",
+    "Mask",
+    "Recomputed",
+    "StripRow",
+    "best_iou",
+    "draw_maps",
+    "draw_strips",
+    "enlarged",
+    "entropy_share",
+    "every_stored_map",
+    "has_maps",
+    "map_entropy",
+    "overlay",
+    "own_grids",
+    "patch_nums_of",
+    "pointing_chance",
+    "pointing_game",
+    "recomputed_maps",
+    "stored_maps",
+]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from hieramp_lit import __version__
-from hieramp_lit.jobs import RunStoppedError, is_lost_peer, is_out_of_memory
+from hieramp_lit.jobs import RunStoppedError, is_lost_peer, is_out_of_memory, report_cost
 
 LIGHTNING_COMMANDS = {
     "fit": "Train what the configuration names: a tokenizer, class tokens or a student.",
@@ -81,6 +81,8 @@ def main(args: Sequence[str] | None = None) -> None:
         else:
             raise
         sys.exit(1)
+    finally:
+        report_cost()
 
 
 def _dispatch(args: Sequence[str], *, from_console: bool) -> None:

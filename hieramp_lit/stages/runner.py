@@ -3,8 +3,6 @@
 Processes of their own, because a process that has been one of several Lightning ranks stays one.
 """
 
-import hashlib
-import json
 import os
 import re
 import shlex
@@ -14,22 +12,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from hieramp_lit import __version__
-from hieramp_lit.files import sha256, write_json
-from hieramp_lit.jobs import RunStoppedError, end_with_parent, requeue, signal_name
+from hieramp_lit.jobs import (
+    COST_VARIABLE,
+    Cost,
+    RunStoppedError,
+    end_with_parent,
+    read_cost,
+    requeue,
+    signal_name,
+)
 from hieramp_lit.stages.child import FORWARDED, send_signal
 from hieramp_lit.stages.lock import alone
+from hieramp_lit.stages.records import StageRecords
+from hieramp_lit.stages.stage import Stage, StageError, slug
 
 _INHERITED_ROLE = re.compile(
     "(LOCAL_|NODE_|GROUP_)?(RANK|WORLD_SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PL_GLOBAL_SEED|PL_SEED_WORKERS|WANDB_.*"
@@ -38,76 +43,23 @@ _INHERITED_ROLE = re.compile(
 """What would make a child part of another job: ranks, seeds and runs of the calling process."""
 
 _PATIENCE = 5.0  # seconds that a stage has to end by itself
-_LAST_LINES = 40
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One command line and the folder it fills.
+class RunningStage:
+    """A stage that runs now.
 
     Attributes:
-        name: Name in messages; also names its log and its record.
-        arguments: What follows `hieramp`.
-        folder: What the stage writes. It is emptied before the stage runs with another digest than before.
-        needs: Stages whose output it reads; when one of them changes, so does this one.
-        outcome: What came out, in a few words, for the line that tells the stage's end.
-        identity: Hash of what decides the output, where that is less than arguments, files and code; it then is the
-            digest.
-        outputs: Files without which it is not done.
-        resume: Called when the stage is about to start and its folder is held: makes the folder ready, and answers with
-            what to add to the arguments so that an earlier attempt goes on.
+        stage: The stage.
+        start: Since when, by `time.monotonic`.
+        expected: Seconds that the last one of its kind took; None without one.
+        log: What it says.
     """
 
-    name: str
-    arguments: tuple[str, ...]
-    folder: Path
-    needs: tuple["Stage", ...] = ()
-    outcome: Callable[[], str] = str
-    identity: str | None = None
-    outputs: tuple[Path, ...] = ()
-    resume: Callable[[], Sequence[str]] = tuple
-
-    @property
-    def command_line(self) -> str:
-        """What a user would type."""
-        return shlex.join(["hieramp", *self.arguments])
-
-    def digest(self) -> str:
-        """Hash of everything that decides the output: arguments, configuration files, our code, earlier stages."""
-        if self.identity is not None:
-            return self.identity
-        files = [value for flag, value in zip(self.arguments, self.arguments[1:], strict=False) if flag == "--config"]
-        parts = [
-            _code(),
-            list(self.arguments),
-            [sha256(Path(file)) for file in files],
-            [stage.digest() for stage in self.needs],
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-class StageError(RuntimeError):
-    """A stage ended with an exit code other than zero, or without what it was to write.
-
-    Attributes:
-        exit_code: The child's, or 128 + the signal that ended it.
-        log: File with its whole output.
-    """
-
-    def __init__(self, stage: Stage, exit_code: int, log: Path, missing: Sequence[Path] = ()) -> None:
-        wrote = f" and without {', '.join(map(str, missing))}" if missing else ""
-        super().__init__(f"{stage.name} failed with exit code {exit_code}{wrote}: {stage.command_line}")
-        self.exit_code = exit_code
-        self.log = log
-
-    def last_lines(self) -> list[str]:
-        """The end of what it said when it ran last."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.is_file() else []
-        starts = [number for number, line in enumerate(lines) if line.startswith(_PROMPT)]
-        return lines[starts[-1] if starts else 0 :][-_LAST_LINES:]
-
-
-_PROMPT = "$ hieramp "
+    stage: Stage
+    start: float
+    expected: float | None
+    log: Path
 
 
 class StageRunner:
@@ -123,9 +75,11 @@ class StageRunner:
 
     def __init__(self, root: Path, console: Console) -> None:
         self._root = root
+        self._records = StageRecords(root)
         self._console = console
         self._lock = threading.Lock()
         self._running: dict[subprocess.Popen[bytes], int] = {}  # each with the number of signals passed on to it
+        self._shown: dict[str, RunningStage] = {}
         self._stopped = False
         self._passes_on = False
         self._heard: list[int] = []
@@ -146,7 +100,7 @@ class StageRunner:
         """
         seconds = self.seconds(stage)
         if seconds is None:
-            place = self._root / "locks" / f"{_slug(os.path.relpath(stage.folder, self._root))}.lock"
+            place = self._root / "locks" / f"{slug(os.path.relpath(stage.folder, self._root))}.lock"
             with alone(place, lambda holder: self._tell_waiting(stage, holder), self._check_stopped) as held:
                 seconds = self.seconds(stage)  # another process may have made it meanwhile
                 if seconds is None:
@@ -156,14 +110,20 @@ class StageRunner:
 
     def seconds(self, stage: Stage) -> float | None:
         """Seconds that a stage took which is done; None if it is not."""
-        earlier = self._earlier(stage)
-        done = earlier.get("digest") == stage.digest() and earlier.get("seconds") is not None
-        there = stage.folder.is_dir() and all(path.exists() for path in stage.outputs)
-        return float(earlier["seconds"]) if done and there else None
+        return self._records.seconds(stage)
 
     def version(self, stage: Stage) -> str | None:
         """The version of this package that made a stage, or made it last; None where the record is older than that."""
-        return self._earlier(stage).get("version")
+        return self._records.version(stage)
+
+    def cost(self, stage: Stage) -> Cost:
+        """What a stage took of its machine; unknown where the record is older than that."""
+        return self._records.cost(stage)
+
+    def running(self) -> list[RunningStage]:
+        """Stages that run now, in the order in which they started."""
+        with self._lock:
+            return list(self._shown.values())
 
     def stop(self) -> None:
         """End the children that still run; no further one starts."""
@@ -195,29 +155,43 @@ class StageRunner:
                 signal.signal(signum, handler)
 
     def _make(self, stage: Stage, threads: int | None, held: int) -> float:
-        record, digest = self._record(stage), stage.digest()
-        earlier = self._earlier(stage)
-        before = 0.0  # seconds of attempts that this one goes on from
-        if earlier and earlier.get("digest") != digest:
+        earlier = self._records.earlier(stage)
+        before, cost = 0.0, Cost()  # of attempts that this one goes on from
+        if earlier and earlier.get("digest") != stage.digest():
             # The record proves that the folder is ours; what stands there was made by another configuration.
             shutil.rmtree(stage.folder, ignore_errors=True)
         elif earlier.get("seconds") is None:
-            before = earlier.get("attempts", 0.0)
-        entry = {"digest": digest, "command": stage.command_line, "version": __version__, "seconds": None}
-        write_json(record, {**entry, "attempts": before})
+            before, cost = earlier.get("attempts", 0.0), Cost.of(earlier.get("cost"))
+        expected = self._records.estimate(stage)
+        self._records.write(stage, None, before, cost)
         start = time.monotonic()
-        try:
-            self._execute(stage, threads, held)
-        except BaseException:
-            write_json(record, {**entry, "attempts": round(before + time.monotonic() - start, 1)})
-            raise
-        seconds = round(before + time.monotonic() - start, 1)
-        write_json(record, {**entry, "seconds": seconds})
+        with (
+            TemporaryDirectory(ignore_cleanup_errors=True) as reports,
+            self._showing(RunningStage(stage, start, expected, self.log(stage))),
+        ):
+            try:
+                self._execute(stage, threads, held, Path(reports))
+            except BaseException:
+                attempts = round(before + time.monotonic() - start, 1)
+                self._records.write(stage, None, attempts, cost.joined(read_cost(Path(reports))))
+                raise
+            seconds = round(before + time.monotonic() - start, 1)
+            self._records.write(stage, seconds, 0.0, cost.joined(read_cost(Path(reports))))
         outcome = stage.outcome()
         self._say("done: ", "green", f"{stage.name}, {seconds:.0f} s" + (f": {outcome}" if outcome else ""))
         return seconds
 
-    def _execute(self, stage: Stage, threads: int | None, held: int) -> None:
+    @contextmanager
+    def _showing(self, running: RunningStage) -> Iterator[None]:
+        with self._lock:
+            self._shown[running.stage.name] = running
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._shown[running.stage.name]
+
+    def _execute(self, stage: Stage, threads: int | None, held: int, reports: Path) -> None:
         log = self.log(stage)
         log.parent.mkdir(parents=True, exist_ok=True)
         self._check_stopped()
@@ -235,7 +209,7 @@ class StageRunner:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=_clean_environment(threads),
+                    env=_clean_environment(threads) | {COST_VARIABLE: str(reports)},
                     preexec_fn=end_with_parent,
                     process_group=0,  # a terminal's Ctrl-C arrives through this process alone
                     pass_fds=(held,),  # it holds its folder until it ends, also where this process is killed before
@@ -259,15 +233,7 @@ class StageRunner:
 
     def log(self, stage: Stage) -> Path:
         """File with a stage's whole output, of all attempts."""
-        return self._root / "logs" / f"{_slug(stage.name)}.log"
-
-    def _record(self, stage: Stage) -> Path:
-        return self._root / "stages" / f"{_slug(stage.name)}.json"
-
-    def _earlier(self, stage: Stage) -> dict[str, Any]:
-        """What is remembered of a stage."""
-        record = self._record(stage)
-        return json.loads(record.read_text()) if record.is_file() else {}
+        return self._root / "logs" / f"{slug(stage.name)}.log"
 
     def _pass_on(self) -> None:
         for process in list(self._running):
@@ -303,20 +269,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             process.wait()
 
 
-@cache
-def _code() -> str:
-    """Hash of the package, shipped weights included: after an update the stages run again."""
-    package = Path(__file__).parents[1]
-    files = sorted(path for path in package.rglob("*") if path.suffix in {".py", ".safetensors"})
-    names = [f"{path.relative_to(package)} {sha256(path)}" for path in files]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
-
-
 def _clean_environment(threads: int | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not _INHERITED_ROLE.fullmatch(name)}
     given = {} if threads is None else {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return kept | given
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from hieramp_lit.figures.labels import one_line, plain, wrapped
+from hieramp_lit.figures.labels import one_line, wrapped
 from hieramp_lit.figures.style import COLOURS, PAPER, SEQUENTIAL, new_figure
 
 NONE_AT = -0.14

@@ -1,7 +1,7 @@
 """What our data modules of images and tokens share: loaders that shard over ranks and resume in mid-epoch."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic
+from typing import Any, ClassVar, Generic
 
 from lightning.pytorch import LightningDataModule
 
@@ -22,6 +22,9 @@ class SampledDataModule(LightningDataModule, ABC, Generic[Batch]):
     Raises:
         ValueError: If `batch_size` is below 1 or `num_workers` below 0.
     """
+
+    tested: ClassVar[str] = "test images"
+    """What `test_samples` gives."""
 
     def __init__(self, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
         super().__init__()

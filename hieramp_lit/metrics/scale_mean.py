@@ -40,6 +40,11 @@ class ScaleMean(Metric):
         """Mean of each scale, float64, shape ``(K,)``; NaN before the first update."""
         return self.sums / (self.count * self.sums.new_tensor(self.lengths))
 
+    def samples(self) -> int:
+        """Samples taken in, of all ranks; every rank must ask."""
+        with self.sync_context():
+            return int(self.count)
+
     def summary(self, name: str, *, last: bool = False) -> dict[str, Tensor]:
         """Named means: overall, where each position counts the same, and per scale.
 

@@ -13,6 +13,7 @@ from lightning.pytorch.plugins.precision import MixedPrecision
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from hieramp_lit.callbacks.class_token_results import ClassTokenResults
 from hieramp_lit.callbacks.export_weights import ExportWeights
 from hieramp_lit.checkpoints import CODES, STARTED_FROM, TOKENIZER, check_network, resolve, weights_sha256
 from hieramp_lit.data.batches import ImageBatch, TokenBatch
@@ -46,6 +47,7 @@ class ClassTokenTuning(LightningModule):
     ``class_accuracy``: overall, per scale (``val/token_loss/03``) and for tokens of the finest scale (``…/last``). The
     label reaches every block as condition, so that ``val/class_accuracy`` is near 1 and says nothing:
     ``val/class_accuracy_unconditional/03`` is measured without it, and shows what a scale's class token has seen.
+    ``test`` measures the same (``test/…``) of tuned weights and writes it down, see `ClassTokenResults`.
 
     Weight decay acts on matrices only, see `VAR.no_weight_decay`. Gradient clipping (2.0 in the reference) and
     precision are the trainer's.
@@ -132,6 +134,7 @@ class ClassTokenTuning(LightningModule):
             raise ValueError("model.trainable='class_tokens' needs `model.var.class_tokens: true`; plain VAR has none.")
         self.var = var.build()
         self.var.init_weights(stream("var", seed), var.adaln_gamma)
+        fresh = ["everything"]
         if checkpoint is not None:
             fresh = load_into(self.var, checkpoint, key="model.checkpoint", label_rows=label_rows)
             if trainable == "class_tokens" and any(name.startswith("class_emb.") for name in fresh):
@@ -167,6 +170,7 @@ class ClassTokenTuning(LightningModule):
                 self.known_classes = known_classes(checkpoint, key="model.checkpoint")
         self.made_with = made_with
         self.export = ExportWeights(export, part="var", metadata=made_with) if export is not None else None
+        self.results = ClassTokenResults(checkpoint, fresh)
         self.seed = seed
         self.global_batch = global_batch
         self.images_seen = 0
@@ -174,10 +178,12 @@ class ClassTokenTuning(LightningModule):
         self._fed_by: object = None
         self.train_metrics = TuningMetrics(self.var.scales)
         self.val_metrics = TuningMetrics(self.var.scales)
+        self.test_metrics = TuningMetrics(self.var.scales)
+        self.tested_images = 0
 
     def configure_callbacks(self) -> list[Callback]:
-        """The export, if asked for."""
-        return [self.export] if self.export is not None else []
+        """What ``test`` writes, and the export, if asked for."""
+        return [self.results, *([self.export] if self.export is not None else [])]
 
     def setup(self, stage: str) -> None:
         """Refuse what cannot be run, and load the encoder unless tokens come from a cache.
@@ -273,17 +279,11 @@ class ClassTokenTuning(LightningModule):
 
     def validation_step(self, batch: ImageBatch | TokenBatch, batch_idx: int) -> None:
         """Measure a batch under its labels and, with class tokens, under the unconditional row."""
-        tokens_BL = self._tokens(batch)
-        teacher_input_BLc = self.tokenizer.teacher_input(tokens_BL)
-        output = self.var(batch.label, teacher_input_BLc)
-        loss_BL = token_cross_entropy(output.token_logits, tokens_BL)
-        self.val_metrics.update_tokens(loss_BL, output.token_logits, tokens_BL)
-        if output.class_logits is None:
-            return
-        self.val_metrics.update_classes(output.class_logits, batch.label)
-        unconditional_B = torch.full_like(batch.label, self.var.num_classes)
-        blind = self.var(unconditional_B, teacher_input_BLc).class_logits
-        self.val_metrics.update_unconditional(blind, batch.label)
+        self._measure(batch, self.val_metrics)
+
+    def test_step(self, batch: ImageBatch | TokenBatch, batch_idx: int) -> None:
+        """Measure a batch as `validation_step` does."""
+        self._measure(batch, self.test_metrics)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's means."""
@@ -292,6 +292,11 @@ class ClassTokenTuning(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the means over all validation images."""
         self.log_dict(self.val_metrics.pop("val"))
+
+    def on_test_epoch_end(self) -> None:
+        """Log the means over all test images, and keep their number."""
+        self.tested_images = self.test_metrics.images()
+        self.log_dict(self.test_metrics.pop("test"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the place in the random streams, tokenizer and classes, and which weights it started from."""
@@ -327,6 +332,10 @@ class ClassTokenTuning(LightningModule):
         count = 1 + 2 * self.var.depth
         places = range(first, first + batch)
         return torch.stack([torch.rand(count, generator=stream("dropout", self.seed, place)) for place in places])
+
+    def _measure(self, batch: ImageBatch | TokenBatch, metrics: TuningMetrics) -> None:
+        tokens_BL = self._tokens(batch)
+        metrics.measure(self.var, tokens_BL, self.tokenizer.teacher_input(tokens_BL), batch.label)
 
     def _tokens(self, batch: ImageBatch | TokenBatch) -> Tensor:
         return batch.tokens if isinstance(batch, TokenBatch) else self.tokenizer.encode(batch.image)

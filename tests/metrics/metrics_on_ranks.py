@@ -72,7 +72,8 @@ def measure(rank: int, share: Share) -> dict[str, Any]:
         scale_mean.update(tokens[batch])
     others = {"near": near, "vendi": vendi, "diversity": diversity, "teacher": teacher, "of_class": of_class}
     others |= {"codebook": codebook, "tokens_of_class": tokens_of_class, "accuracy": accuracy, "scale_mean": scale_mean}
-    return {name: plain(metric.compute()) for name, metric in (pairs | others).items()}
+    found = {name: plain(metric.compute()) for name, metric in (pairs | others).items()}
+    return {**found, "samples": [scale_mean.samples()]}
 
 
 def plain(value: Any) -> list[float | None]:

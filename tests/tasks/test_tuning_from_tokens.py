@@ -118,6 +118,14 @@ def test_images_after_tokens_load_the_encoder(root, tokenizer):
     assert from_tokens == from_images
 
 
+def test_a_test_of_the_tokens_is_one_of_the_images(root, tokenizer):
+    _, task = fit(tokenizer, tokens(root), max_steps=1)
+    (from_tokens,) = trainer().test(task, tokens(root), verbose=False)
+    (from_images,) = trainer().test(task, images(root), verbose=False)
+    assert from_tokens == from_images
+    assert "test/class_accuracy_unconditional/02" in from_tokens
+
+
 def test_images_without_the_encoder_are_an_error_that_says_what_to_do(root, tokenizer):
     with pytest.raises(RuntimeError, match="load_encoder"):
         tuning(tokenizer).losses(next(iter(images_set_up(root).train_dataloader())))

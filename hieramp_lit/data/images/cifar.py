@@ -6,7 +6,7 @@ nothing but these very files is unpickled, and a changed or damaged one is refus
 """
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
@@ -55,6 +55,8 @@ class CIFARDataModule(SourceDataModule):
         ValueError: If a number or word is out of range, a file is missing or is not the published one, or a class is
             none of CIFAR's.
     """
+
+    tested: ClassVar[str] = "test images"
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import ClassVar, Literal, NamedTuple, TypeVar, get_args
 
 import torch.distributed
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
@@ -73,6 +73,8 @@ class SourceDataModule(ImageDataModule):
     Raises:
         ValueError: If a number or word is out of range.
     """
+
+    tested: ClassVar[str] = "validation images"
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Tokens from a cache for `ClassTokenTuning`: no image, no encoder."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
@@ -59,6 +59,8 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
     Raises:
         ValueError: If a number is out of range, or `path` is no finished token cache.
     """
+
+    tested: ClassVar[str] = "tokens of the validation images"
 
     def __init__(
         self, path: str, batch_size: int = 64, num_workers: int = 0, seed: int = 0, check: bool = True

@@ -46,23 +46,32 @@ def draw_classes(names: Sequence[str], values: Mapping[str, Sequence[float | Non
     return _draw_rows(names, values, xlabel) if len(names) <= MOST_NAMED else _draw_ranks(names, values, xlabel)
 
 
+def _known(values: Sequence[float | None]) -> list[tuple[int, float]]:
+    """Place and value, where there is one."""
+    return [(place, value) for place, value in enumerate(values) if value is not None]
+
+
+def _printed(value: float | None, decimals: int) -> str:
+    return "–" if value is None else plain(value, decimals)
+
+
 def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]], xlabel: str) -> Figure:
     order = by_value(next(iter(values.values())))
     decimals = decimals_for([value for of_set in values.values() for value in of_set])
     with new_figure(5.2, 0.7 + 0.19 * len(names) + 0.2 * len(values)) as figure:
         axes = figure.subplots()
         for column, (title, of_set) in enumerate(values.items()):
-            known = [(of_set[place], row) for row, place in enumerate(order) if of_set[place] is not None]
+            known = _known([of_set[place] for place in order])
             axes.plot(
-                [value for value, _ in known],
-                [row for _, row in known],
+                [value for _, value in known],
+                [row for row, _ in known],
                 _MARKERS[column % len(_MARKERS)],
                 color=COLOURS[column % len(COLOURS)],
                 markersize=5,
                 label=one_line(title, 60),
             )
             if len(values) <= len(_SIGNS):
-                texts = ["–" if of_set[place] is None else plain(of_set[place], decimals) for place in order]
+                texts = [_printed(of_set[place], decimals) for place in order]
                 _print_column(axes, column, texts)
         axes.set_yticks(range(len(order)), [one_line(names[place], 28) for place in order])
         axes.set_ylim(len(order) - 0.4, -0.6)
@@ -99,9 +108,9 @@ def _draw_ranks(names: Sequence[str], values: Mapping[str, Sequence[float | None
         axes = figure.subplots()
         # The first set, which gives the order, lies on top of what scatters around it.
         for column, (title, of_set) in reversed(list(enumerate(values.items()))):
-            known = [(rank, of_set[place]) for rank, place in enumerate(order, 1) if of_set[place] is not None]
+            known = _known([of_set[place] for place in order])
             axes.plot(
-                [rank for rank, _ in known],
+                [place + 1 for place, _ in known],
                 [value for _, value in known],
                 _MARKERS[column % len(_MARKERS)] if column else "-",
                 color=COLOURS[column % len(COLOURS)],
@@ -116,16 +125,12 @@ def _draw_ranks(names: Sequence[str], values: Mapping[str, Sequence[float | None
         )
         axes.set_ylabel(xlabel)
         axes.grid(axis="y")
-        known = [place for place in order if first[place] is not None]
-        lines = ["highest", *_lines(names, first, known[:_ENDS], decimals), "", "lowest"]
-        lines += _lines(names, first, known[-_ENDS:], decimals)
+        measured = [place for place in order if first[place] is not None]
+        ends = [f"{_printed(first[place], decimals)}  {one_line(names[place], 20)}" for place in measured]
+        lines = ["highest", *ends[:_ENDS], "", "lowest", *ends[-_ENDS:]]
         axes.annotate(
             "\n".join(lines), (1.03, 1), xycoords="axes fraction", va="top", fontsize=8, annotation_clip=False
         )
         if len(values) > 1:
             figure.legend(loc="outside lower left", fontsize=8.5, reverse=True, markerscale=2.5)
     return figure
-
-
-def _lines(names: Sequence[str], values: Sequence[float | None], places: Sequence[int], decimals: int) -> list[str]:
-    return [f"{plain(values[place] or 0.0, decimals)}  {one_line(names[place], 20)}" for place in places]

@@ -12,5 +12,23 @@ from hieramp_lit.report.page.blocks import (
     Section,
     Table,
 )
+from hieramp_lit.report.page.pixels import TooLargeError
+from hieramp_lit.report.page.plain import as_json
+from hieramp_lit.report.page.render import render, write_page
 
-__all__ = ["Block", "Column", "Commands", "Facts", "Figure", "Note", "Picture", "Report", "Section", "Table"]
+__all__ = [
+    "Block",
+    "Column",
+    "Commands",
+    "Facts",
+    "Figure",
+    "Note",
+    "Picture",
+    "Report",
+    "Section",
+    "Table",
+    "TooLargeError",
+    "as_json",
+    "render",
+    "write_page",
+]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hieramp_lit.inspection.beside_real import OF_REFERENCE, BesideReal
 from hieramp_lit.inspection.findings import Findings
+from hieramp_lit.inspection.lowest import LowestConfidence
 from hieramp_lit.inspection.networks import FeatureNetwork
 from hieramp_lit.inspection.settings import Settings
 from hieramp_lit.metrics.diversity import IntraClassDiversity
@@ -56,6 +57,7 @@ class Comparison:
         self._vendi = VendiScore(D, num_classes, settings.vendi_q).to(device)
         self._diversity = IntraClassDiversity(D, num_classes).to(device)
         self._teacher = TeacherConfidence(num_classes).to(device)
+        self._lowest = LowestConfidence()
         self._no_directions: str | None = None
 
     def update(self, image_B3SS: Tensor, label_B: Tensor, number_B: Tensor, real: bool) -> None:
@@ -77,6 +79,7 @@ class Comparison:
             return
         if logits_BC is not None:
             self._teacher.update(logits_BC, label_B)
+            self._lowest.update(logits_BC, label_B, number_B)
         try:
             check_directions(feature_BD)
         except ValueError as error:
@@ -101,6 +104,14 @@ class Comparison:
             found.leave_out(map(self._key, OF_REFERENCE), NO_REFERENCE)
             return []
         return self._beside.measure(found, name, real_name)
+
+    def lowest(self, name: Callable[[int], str]) -> list[dict[str, Any]]:
+        """The images whose class the teacher finds least likely; none where it answers other classes.
+
+        Args:
+            name: Name of an image of the set by its number.
+        """
+        return self._lowest.measure(name)
 
     def _key(self, metric: str) -> str:
         return metric_key(metric, self.network.name)

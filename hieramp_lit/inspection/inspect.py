@@ -59,9 +59,9 @@ def inspect_set(
         progress: Called with the numbers of images that are done and of all.
 
     Returns:
-        Plain JSON values: what was measured (`summary`, `per_class`, `per_scale`, `per_stage`, `nearest`) and what was
-        not (`not_measured`), of what and how (`set`, `reference`, `features`, `settings`, `comparable`), and with what
-        (`versions`, `seconds`).
+        Plain JSON values: what was measured (`summary`, `per_class`, `per_scale`, `per_stage`, `nearest`, and the
+        images that a teacher believes in least, `lowest_confidence`) and what was not (`not_measured`), of what and how
+        (`set`, `reference`, `features`, `settings`, `comparable`), and with what (`versions`, `seconds`).
 
     Raises:
         ShardError: If the set or a set of real images is damaged.
@@ -97,6 +97,7 @@ def inspect_set(
         "per_scale": per_scale,
         "per_stage": per_stage,
         "nearest": nearest,
+        "lowest_confidence": {one.network.name: one.lowest(images.name) for one in comparisons},
         "not_measured": found.not_measured,
         "warnings": found.warnings,
         "comparable": COMPARABLE,

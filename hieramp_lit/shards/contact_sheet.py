@@ -34,7 +34,11 @@ def contact_sheet(shard_set: ShardSet, *, title: str = "", max_classes: int = 50
 
 
 def side_by_side(
-    sets: Mapping[str, ShardSet | Sequence[ShardSet]], *, max_classes: int = 50, max_images: int = 10
+    sets: Mapping[str, ShardSet | Sequence[ShardSet]],
+    *,
+    max_classes: int = 50,
+    max_images: int = 10,
+    cell: int = _CELL,
 ) -> Image.Image:
     """Draw sets of equal seeds in titled blocks, so that the same place is the same (class, index, seed).
 
@@ -42,6 +46,7 @@ def side_by_side(
         sets: Title → a set, or several sets (draws with different seeds) that share the block.
         max_classes: Most rows; of more classes, evenly spaced ones are drawn.
         max_images: Most columns a set: the first images of each class.
+        cell: Side of a cell in pixels.
 
     Raises:
         ValueError: If there is nothing to draw, or the blocks differ in classes or seeds.
@@ -63,7 +68,7 @@ def side_by_side(
         ]
         for title, block in blocks.items()
     }
-    return draw_grid(drawn, [every[0].classes.names[cls] for cls in chosen])
+    return draw_grid(drawn, [every[0].classes.names[cls] for cls in chosen], cell=cell)
 
 
 def draw_grid(

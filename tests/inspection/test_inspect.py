@@ -68,6 +68,12 @@ def test_numbers_are_those_of_an_independent_oracle(digits, others, network):
         assert [row[name + AT] for name in names] == pytest.approx([float(value) for value in values], rel=1e-4)
         assert row["teacher_top1" + AT] == pytest.approx((answer.argmax(1) == label)[label == cls].mean())
         assert row["teacher_confidence" + AT] == pytest.approx(answer[n, label][label == cls].mean(), rel=1e-4)
+    lowest = found["lowest_confidence"][NETWORK]
+    unsure = np.argsort(answer[n, label], kind="stable")[:48]
+    assert [one["confidence"] for one in lowest] == pytest.approx(answer[n, label][unsure].tolist(), rel=1e-4)
+    place = [keys.index(one["image"]) for one in lowest]
+    assert answer[place, label[place]].tolist() == pytest.approx([one["confidence"] for one in lowest], rel=1e-4)
+    assert [(one["cls"], one["taken_for"]) for one in lowest] == [(label[i], answer[i].argmax()) for i in place]
     order = np.argsort(nearest.min(1), kind="stable")[:20]
     pairs = found["nearest"][NETWORK]
     assert [(pair["image"], pair["reference"]) for pair in pairs] == [

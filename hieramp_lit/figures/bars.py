@@ -54,7 +54,7 @@ def draw_bars(bars: Sequence[Bar], xlabel: str) -> Figure:
     labels = [wrapped(bar.label, 30) for bar in bars]
     kinds = [kind for kind in _KINDS if any(bar.kind == kind for bar in bars)]
     lines = sum(max(1.25, label.count("\n") + 1) for label in labels)
-    with new_figure(5.2, 0.75 + 0.18 * lines + (0.25 if len(kinds) > 1 else 0)) as figure:
+    with new_figure(4.8, 0.75 + 0.18 * lines + (0.25 if len(kinds) > 1 else 0)) as figure:
         axes = figure.subplots()
         places = range(len(bars))
         axes.barh(places, [bar.mean for bar in bars], height=0.62, color=[_KINDS[bar.kind][0] for bar in bars])

@@ -58,7 +58,7 @@ def _printed(value: float | None, decimals: int) -> str:
 def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]], xlabel: str) -> Figure:
     order = by_value(next(iter(values.values())))
     decimals = decimals_for([value for of_set in values.values() for value in of_set])
-    with new_figure(5.2, 0.7 + 0.19 * len(names) + 0.2 * len(values)) as figure:
+    with new_figure(4.8, 0.7 + 0.19 * len(names) + 0.2 * len(values)) as figure:
         axes = figure.subplots()
         for column, (title, of_set) in enumerate(values.items()):
             known = _known([of_set[place] for place in order])
@@ -104,7 +104,7 @@ def _draw_ranks(names: Sequence[str], values: Mapping[str, Sequence[float | None
     first = next(iter(values.values()))
     order = by_value(first)
     decimals = decimals_for([value for of_set in values.values() for value in of_set])
-    with new_figure(5.2, 3.6 + 0.2 * len(values)) as figure:
+    with new_figure(4.8, 3.6 + 0.2 * len(values)) as figure:
         axes = figure.subplots()
         # The first set, which gives the order, lies on top of what scatters around it.
         for column, (title, of_set) in reversed(list(enumerate(values.items()))):

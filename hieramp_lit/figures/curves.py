@@ -73,7 +73,7 @@ def draw_curves(groups: Mapping[str, Sequence[Curve]], xlabel: str, ylabel: str)
     """
     if not groups:
         raise ValueError("draw_curves: no groups of curves; expected at least one.")
-    with new_figure(5.2, 3.0 + 0.17 * len(groups)) as figure:
+    with new_figure(4.8, 3.0 + 0.17 * len(groups)) as figure:
         axes = figure.subplots()
         means = {name: mean_curve(curves) for name, curves in groups.items()}
         decimals = decimals_for([value for mean in means.values() for value in mean.means])

@@ -5,13 +5,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib as mpl
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from hieramp_lit.figures.labels import one_line, wrapped
-from hieramp_lit.figures.style import COLOURS, PAPER, SEQUENTIAL, new_figure
+from hieramp_lit.figures.style import ALONG, COLOURS, PAPER, new_figure
 
 NONE_AT = -0.14
 """Height of trials that have no value on an axis, below its lowest."""
@@ -89,14 +88,14 @@ def draw_parallel(axes: Sequence[Axis], colour: Sequence[float | None], label: s
     known = [value for value in colour if value is not None]
     norm = Normalize(min(known), max(known)) if known and max(known) > min(known) else Normalize(0, 1)
     scales = [scale_of(axis) for axis in axes]
-    with new_figure(max(5.2, 1.05 * len(axes) + 0.9), 3.4) as figure:
+    with new_figure(max(4.8, 1.05 * len(axes) + 0.9), 3.4) as figure:
         plot = figure.subplots()
         for trial in sorted(range(len(colour)), key=lambda trial: (trial == best, colour[trial] or -math.inf)):
             value = colour[trial]
             plot.plot(
                 range(len(axes)),
                 [scale.heights[trial] for scale in scales],
-                color=COLOURS[7] if value is None else mpl.colormaps[SEQUENTIAL](norm(value)),
+                color=COLOURS[7] if value is None else ALONG(norm(value)),
                 linestyle="--" if value is None else "-",
                 linewidth=4 if trial == best else 1.4,
                 alpha=1 if trial == best else 0.8,
@@ -127,6 +126,6 @@ def draw_parallel(axes: Sequence[Axis], colour: Sequence[float | None], label: s
         plot.set_ylim(NONE_AT - 0.05 if any(NONE_AT in scale.heights for scale in scales) else -0.04, 1.04)
         plot.margins(x=0.02)
         if known:
-            bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps[SEQUENTIAL].resampled(32)), ax=plot, label=label)
+            bar = figure.colorbar(ScalarMappable(norm, ALONG.resampled(32)), ax=plot, label=label)
             bar.outline.set_visible(False)
     return figure

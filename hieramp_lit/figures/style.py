@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from hieramp_lit.files import atomic_write
@@ -20,6 +22,8 @@ STAGE_COLOURS = {"none": "#6E6E6E", "coarse": "#0072B2", "mid": "#009E73", "fine
 """Of the stages of a schedule."""
 SEQUENTIAL = "cividis"
 """Colour map of values from low to high; made for colour-blind readers too."""
+ALONG = LinearSegmentedColormap.from_list("along", ("#3f86d8", "#8c8a86", "#d9730d"))
+"""Colour map of lines from low to high: as bright at both ends, so that none drowns on white or on black."""
 PAPER = "#fefefe"
 """What a figure lies on: white in files, the page's own background on a page (gaps between cells, behind text)."""
 
@@ -53,7 +57,7 @@ _NOT_FOR_PAGES = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<
 
 
 @contextmanager
-def new_figure(width: float = 5.2, height: float = 3.0) -> Iterator[Figure]:
+def new_figure(width: float = 4.8, height: float = 3.0) -> Iterator[Figure]:
     """An empty figure in the house style, to be drawn on inside of the block.
 
     Args:
@@ -89,7 +93,7 @@ def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "pd
     return written
 
 
-def to_svg(figure: Figure, prefix: str = "") -> str:
+def to_svg(figure: Figure, prefix: str = "", title: str = "", description: str = "") -> str:
     """The figure as an ``<svg>`` element for a page: it scales, and its ink and paper follow dark mode.
 
     Ink becomes ``currentColor``, paper the page's ``--paper``, the font the page's own. Nothing in it reaches
@@ -98,6 +102,8 @@ def to_svg(figure: Figure, prefix: str = "") -> str:
     Args:
         figure: From `new_figure`.
         prefix: Goes before every id, so that several figures can stand on a page.
+        title: Its name for those who do not see it.
+        description: What it shows, for the same.
     """
     text = io.StringIO()
     with mpl.rc_context(_RC):
@@ -105,7 +111,15 @@ def to_svg(figure: Figure, prefix: str = "") -> str:
     svg = text.getvalue()
     svg = _NOT_FOR_PAGES.sub("", svg[svg.index("<svg") :])
     used = set(re.findall(r'(?:xlink:href="#|url\(#)([\w.-]+)', svg))
-    return _TAG.sub(lambda tag: _for_page(tag[0], used, prefix), svg).replace("\n", " ").strip()
+    svg = _TAG.sub(lambda tag: _for_page(tag[0], used, prefix), svg).replace("\n", " ").strip()
+    if not title:
+        return svg
+    start = svg.index(">")
+    named = f' role="img" aria-labelledby="{prefix}title" aria-describedby="{prefix}description"'
+    words = (
+        f'<title id="{prefix}title">{escape(title)}</title><desc id="{prefix}description">{escape(description)}</desc>'
+    )
+    return f"{svg[:start]}{named}>{words}{svg[start + 1 :]}"
 
 
 def _for_page(tag: str, used: set[str], prefix: str) -> str:

@@ -145,7 +145,11 @@ def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], a
         script=Markup(script),
         policy=policy,
         pictures=pictures,
-        svgs={name: Markup(to_svg(drawing, f"{name}_")) for name, drawing in drawings.items()},
+        svgs={
+            block.id: Markup(to_svg(drawings[block.id], f"{block.id}_", block.title, block.alt))
+            for block in _blocks(report)
+            if isinstance(block, Figure)
+        },
         widths={name: round(float(drawing.get_figwidth()) * 96) for name, drawing in drawings.items()},
     )
 

@@ -56,6 +56,15 @@
     });
   }
 
+  // What is wider than its box is scrolled with the arrow keys, so the keyboard must reach it; the rest is no stop.
+  const watcher = new ResizeObserver((boxes) => {
+    for (const { target } of boxes) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  document.querySelectorAll(".scroll, .drawing, .picture, pre").forEach((box) => watcher.observe(box));
+
   // Paper has no folds: open all of them for printing, and close again those that were closed.
   let opened = [];
   addEventListener("beforeprint", () => {

@@ -26,7 +26,16 @@ def compute_dtype(trainer: Trainer) -> torch.dtype:
         ValueError: For a precision that generation does not run in.
     """
     refuse_half_weights(trainer)
+    return dtype_of(str(trainer.precision))
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """What a generator computes in under a precision, such as a set's identity names.
+
+    Raises:
+        ValueError: For a precision that generation does not run in.
+    """
     dtypes = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-    if trainer.precision not in dtypes:
-        raise ValueError(f"trainer.precision={trainer.precision!r}: images are generated in {', '.join(dtypes)}.")
-    return dtypes[trainer.precision]
+    if precision not in dtypes:
+        raise ValueError(f"trainer.precision={precision!r}: images are generated in {', '.join(dtypes)}.")
+    return dtypes[precision]

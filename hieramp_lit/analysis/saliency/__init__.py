@@ -1,5 +1,6 @@
 """What class tokens attend to: their maps over images, how spread these are, and how well they find an object."""
 
+from hieramp_lit.analysis.saliency.choosing import chosen_positions
 from hieramp_lit.analysis.saliency.entropy import entropy_share, map_entropy
 from hieramp_lit.analysis.saliency.grids import Map, enlarged, own_grids
 from hieramp_lit.analysis.saliency.maps import (
@@ -11,16 +12,23 @@ from hieramp_lit.analysis.saliency.maps import (
     recomputed_maps,
     stored_maps,
 )
+from hieramp_lit.analysis.saliency.masks import MaskFolder, bright_mask
+from hieramp_lit.analysis.saliency.measuring import MapMeasures, Mean, paired_differences
 from hieramp_lit.analysis.saliency.overlap import Mask, best_iou, pointing_chance, pointing_game
 from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips, overlay
 
 __all__ = [
     "ImageMaps",
     "Map",
+    "MapMeasures",
     "Mask",
+    "MaskFolder",
+    "Mean",
     "Recomputed",
     "StripRow",
     "best_iou",
+    "bright_mask",
+    "chosen_positions",
     "draw_maps",
     "draw_strips",
     "enlarged",
@@ -30,6 +38,7 @@ __all__ = [
     "map_entropy",
     "overlay",
     "own_grids",
+    "paired_differences",
     "patch_nums_of",
     "pointing_chance",
     "pointing_game",

@@ -13,6 +13,7 @@ from hieramp_lit.shards import ShardError, ShardSample, ShardSet
 from hieramp_lit.shards.decode import decode_array
 from hieramp_lit.shards.format import SALIENCY
 from hieramp_lit.shards.identity import differences
+from hieramp_lit.shards.reader import decode_sample
 from hieramp_lit.shards.saliency import stack_saliency
 
 Pixels = NDArray[np.uint8]
@@ -77,19 +78,18 @@ def stored_maps(shards: ShardSet, positions: Iterable[int], patch_nums: Sequence
         ValueError: If the set stores no maps, or does not say of which scales.
     """
     sides = _sides(shards, patch_nums)
-    if not has_maps(shards):
-        raise ValueError(f"{shards.path} stores no saliency maps: it was made with model.save_saliency: false.")
     return [_with_maps(sample, sample.saliency, sides, shards) for sample in shards.take(positions)]
 
 
 def every_stored_map(
-    shards: ShardSet, patch_nums: Sequence[int] | None = None
-) -> Iterator[tuple[str, tuple[Map | None, ...]]]:
-    """Keys and maps of all images in plan order, one in memory at a time; no image is decoded.
+    shards: ShardSet, patch_nums: Sequence[int] | None = None, images: bool = False
+) -> Iterator[tuple[str, tuple[Map | None, ...], Pixels | None]]:
+    """Keys, maps and images of the whole set in plan order, one in memory at a time.
 
     Args:
         shards: The set.
         patch_nums: As for `stored_maps`.
+        images: Also decode the images, which takes most of the time; None stands for them otherwise.
 
     Raises:
         ShardError: If a shard is damaged.
@@ -98,15 +98,15 @@ def every_stored_map(
     sides = _sides(shards, patch_nums)
     for record in shards.manifest.shards:
         for key, fields in shards.read(record):
-            if SALIENCY not in fields:
-                raise ShardError(
-                    f"{shards.path / record.file}: {key} has no {SALIENCY}. `hieramp verify` names faults."
-                )
+            if images:
+                sample = decode_sample(key, fields, record.file)
+                yield key, _with_maps(sample, sample.saliency, sides, shards).maps, sample.image
+                continue
             try:
-                maps = own_grids(decode_array(fields[SALIENCY], np.float16, 3), sides)
+                stored = decode_array(fields[SALIENCY], np.float16, 3) if SALIENCY in fields else None
             except ValueError as error:
                 raise ShardError(f"{shards.path / record.file}: {key}.{SALIENCY}: {error}.") from error
-            yield key, maps
+            yield key, _own_grids(key, stored, sides, shards), None
 
 
 def recomputed_maps(
@@ -187,18 +187,24 @@ def _different(sample: ShardSample, tokens_L: NDArray[np.int64], shards: ShardSe
 def _with_maps(
     sample: ShardSample, saliency_KPP: NDArray[np.float16] | None, sides: Sequence[int], shards: ShardSet
 ) -> ImageMaps:
-    if saliency_KPP is None:
-        raise ShardError(
-            f"{shards.path}: {sample.key} has no {SALIENCY}. `hieramp verify` names every fault of the set."
-        )
-    try:
-        maps = own_grids(saliency_KPP, sides)
-    except ValueError as error:
-        raise ShardError(f"{shards.path}: {sample.key}.{SALIENCY}: {error}.") from error
+    maps = _own_grids(sample.key, saliency_KPP, sides, shards)
     return ImageMaps(sample.key, sample.row, sample.cls, sample.image_index, sample.image, maps)
 
 
+def _own_grids(
+    key: str, saliency_KPP: NDArray[np.float16] | None, sides: Sequence[int], shards: ShardSet
+) -> tuple[Map | None, ...]:
+    if saliency_KPP is None:
+        raise ShardError(f"{shards.path}: {key} has no {SALIENCY}. `hieramp verify` names every fault of the set.")
+    try:
+        return own_grids(saliency_KPP, sides)
+    except ValueError as error:
+        raise ShardError(f"{shards.path}: {key}.{SALIENCY}: {error}.") from error
+
+
 def _sides(shards: ShardSet, patch_nums: Sequence[int] | None) -> Sequence[int]:
+    if not has_maps(shards):
+        raise ValueError(f"{shards.path} stores no saliency maps: it was made with model.save_saliency: false.")
     sides = patch_nums or patch_nums_of(shards)
     if sides is None:
         raise ValueError(

@@ -1,0 +1,173 @@
+"""Files of a look at class-token maps: pictures, and tables of every number."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from hieramp_lit.analysis.saliency.maps import ImageMaps
+from hieramp_lit.analysis.saliency.measuring import MEASURES, MapMeasures
+from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips
+from hieramp_lit.figures import save_figure
+from hieramp_lit.figures.saliency_entropy import EntropyLine, draw_saliency_entropy
+from hieramp_lit.files import atomic_write, write_text
+
+
+class Look(NamedTuple):
+    """What was found about one set's maps.
+
+    Attributes:
+        title: Of the set, as in titles of rows.
+        class_names: In `cls` order.
+        drawn: Images to draw.
+        measures: Numbers of all images that were measured.
+    """
+
+    title: str
+    class_names: Sequence[str]
+    drawn: Sequence[ImageMaps]
+    measures: MapMeasures
+
+
+def write_pictures(looks: Sequence[Look], folder: Path) -> list[Path]:
+    """Draw a strip of each image, one of all images, and a grid of all images at each scale.
+
+    Where several sets have an image of the same key, its rows stand together, in the order of the sets.
+
+    Args:
+        looks: At least one with an image; their sets have equal seeds.
+        folder: Where to write; made where it is not there.
+
+    Returns:
+        The files: ``strips.png``, ``images/KEY.png``, ``scales/scale_K.png``.
+
+    Raises:
+        OSError: If one cannot be written.
+    """
+    keys = list(dict.fromkeys(one.key for look in looks for one in look.drawn))
+    rows = {key: list(_rows(looks, key)) for key in keys}
+    written = [_save(draw_strips(rows[key]), folder / "images" / f"{key}.png") for key in keys]
+    paired = all(len(of_key) == len(looks) for of_key in rows.values())  # else rows cannot be grouped by counting
+    strips = draw_strips([row for of_key in rows.values() for row in of_key], len(looks) if paired else 1)
+    written.append(_save(strips, folder / "strips.png"))
+    for scale in range(max(len(one.maps) for look in looks for one in look.drawn)):
+        grid = _grid(looks, scale)
+        if grid is not None:
+            written.append(_save(grid, folder / "scales" / f"scale_{scale}.png"))
+    return written
+
+
+def write_tables(looks: Sequence[Look], folder: Path) -> list[Path]:
+    """Write every number: per image and scale, per class and scale, and per scale.
+
+    Args:
+        looks: One for each set.
+        folder: Where to write; made where it is not there.
+
+    Returns:
+        The files: ``images.csv``, ``classes.csv``, ``scales.csv``.
+
+    Raises:
+        OSError: If one cannot be written.
+    """
+    names = [name for name in MEASURES if name != "threshold"]
+    spread = [f"{name}_{kind}" for name in names for kind in ("mean", "std", "n")]
+    tables = {
+        "images.csv": (["set", "key", "cls", "scale", "side", *MEASURES, "mask_share"], _image_lines(looks)),
+        "classes.csv": (["set", "cls", "name", "scale", "side", *spread], _class_lines(looks, names)),
+        "scales.csv": (["set", "scale", "side", *spread], _scale_lines(looks, names)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (columns, lines) in tables.items():
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(lines)
+        write_text(folder / name, text.getvalue())
+    return [folder / name for name in tables]
+
+
+def write_entropy_figure(looks: Sequence[Look], folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Draw the entropy per scale of each set.
+
+    Args:
+        looks: One for each set, with the same scales.
+        folder: Where to write; made where it is not there.
+        formats: See `figures.save_figure`.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    lines = {}
+    for look in looks:
+        share = look.measures.scale_means()["entropy_share"]
+        lines[look.title] = EntropyLine([one.mean for one in share], [one.std for one in share])
+    folder.mkdir(parents=True, exist_ok=True)
+    return save_figure(draw_saliency_entropy(lines, looks[0].measures.sides), folder / "entropy", formats)
+
+
+def _rows(looks: Sequence[Look], key: str) -> Iterator[StripRow]:
+    """Rows of one image: its class and key stand at the first."""
+    first = True
+    for look in looks:
+        for one in look.drawn:
+            if one.key == key:
+                heading = f"{look.class_names[one.cls]}\n{key}\n" if first else ""
+                yield StripRow(f"{heading}{look.title}", one.image, one.maps)
+                first = False
+
+
+def _grid(looks: Sequence[Look], scale: int) -> Image.Image | None:
+    """All images at one scale, a row a class; None where no image has a map."""
+    blocks = {}
+    classes = sorted({one.cls for look in looks for one in look.drawn})
+    for look in looks:
+        rows = []
+        for cls in classes:
+            maps = [(one.image, one.maps[scale]) for one in look.drawn if one.cls == cls]
+            rows.append([(image, map_hw) for image, map_hw in maps if map_hw is not None])
+        if any(rows):
+            blocks[f"{look.title}, scale {scale}"] = rows
+    return draw_maps(blocks, [looks[0].class_names[cls] for cls in classes]) if blocks else None
+
+
+def _image_lines(looks: Sequence[Look]) -> Iterator[list[object]]:
+    for look in looks:
+        measures = look.measures
+        values = {name: measures.values(name) for name in MEASURES}
+        for place, (key, cls) in enumerate(zip(measures.keys, measures.classes, strict=True)):
+            for scale, side in enumerate(measures.sides):
+                numbers = [_cell(values[name][place, scale]) for name in MEASURES]
+                yield [look.title, key, cls, scale, side, *numbers, _cell(measures.mask_shares[place])]
+
+
+def _class_lines(looks: Sequence[Look], names: Sequence[str]) -> Iterator[list[object]]:
+    for look in looks:
+        for cls in sorted(set(look.measures.classes)):
+            means = look.measures.class_means(cls)
+            for scale, side in enumerate(look.measures.sides):
+                numbers = [value for name in names for value in means[name][scale]]
+                yield [look.title, cls, look.class_names[cls], scale, side, *numbers]
+
+
+def _scale_lines(looks: Sequence[Look], names: Sequence[str]) -> Iterator[list[object]]:
+    for look in looks:
+        means = look.measures.scale_means()
+        for scale, side in enumerate(look.measures.sides):
+            yield [look.title, scale, side, *(value for name in names for value in means[name][scale])]
+
+
+def _cell(value: float) -> float | None:
+    """None, which CSV leaves empty, where there is no number."""
+    return None if np.isnan(value) else float(value)
+
+
+def _save(picture: Image.Image, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        picture.save(temporary, format="PNG")
+    return path

@@ -1,0 +1,228 @@
+"""The part of `hieramp analyze` that looks at class-token maps: its arguments, and what it does with them."""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hieramp_lit.analysis.saliency import (
+    Map,
+    MapMeasures,
+    Mask,
+    MaskFolder,
+    bright_mask,
+    chosen_positions,
+    every_stored_map,
+    has_maps,
+    patch_nums_of,
+    recomputed_maps,
+    stored_maps,
+)
+from hieramp_lit.analysis.saliency.files import Look, write_entropy_figure, write_pictures, write_tables
+from hieramp_lit.analysis.saliency.strips import NORMALIZATION
+from hieramp_lit.analysis.saliency.summary import mask_counts, numbers, pairs
+from hieramp_lit.bench.machine import chosen_device
+from hieramp_lit.commands.arguments import at_least_one
+from hieramp_lit.commands.saliency_generator import generator_of
+from hieramp_lit.shards import ShardSet
+from hieramp_lit.shards.format import parse_key
+from hieramp_lit.shards.write_errors import explained
+from hieramp_lit.var import Scales
+
+BRIGHT = "bright"
+FOLDER = "saliency"
+"""Folder of the pictures and tables, within the command's own."""
+
+Progress = Callable[[int, int], None]
+
+
+class _Source(NamedTuple):
+    """One set, and the arguments that belong to it."""
+
+    title: str
+    shards: ShardSet
+    config: Sequence[str]
+    config_key: str
+    masks: str | None
+    masks_key: str
+
+
+def add_saliency_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `analyze_saliency`.
+
+    Args:
+        parser: Of the command; it has ``--against`` too.
+    """
+    group = parser.add_argument_group(
+        "class-token maps",
+        "Where class tokens look, drawn over images from the coarsest scale to the finest, with --against in pairs. "
+        "Maps come from the set (model.save_saliency: true); without them, --config makes them again.",
+    )
+    add = group.add_argument
+    add("--images", nargs="+", default=[], metavar="KEY", help="images to draw, such as r00007_00000")
+    add(
+        "--saliency-classes", nargs="+", default=[], metavar="CLASS",
+        help="or: the first images of these classes, by row, WordNet id or name (default: ten evenly spaced classes)",
+    )  # fmt: skip
+    add(
+        "--saliency-images", type=at_least_one, default=1, metavar="N",
+        help="images to draw of each of these classes (default: %(default)s)",
+    )  # fmt: skip
+    for key, whose in (("--config", "the set's"), ("--against-config", "that of --against")):
+        add(
+            key, nargs="+", default=[], metavar=("FILE", "KEY=VALUE"),
+            help=f"{whose} own configuration, as for `hieramp predict`, and what overrides it, such as "
+            "model.checkpoint=FILE: generates the drawn images again, where no maps are stored",
+        )  # fmt: skip
+    add(
+        "--masks", metavar="FOLDER",
+        help="masks of the set's objects: PNG files named by image, r00007_00000.png, in which pixels other than black "
+        f"are the object; or the word {BRIGHT}: bright pixels are, as in digits. Adds IoU and pointing game",
+    )  # fmt: skip
+    add(
+        "--against-masks", metavar="FOLDER",
+        help=f"masks of the images of --against, which are others (default: {BRIGHT} where --masks is)",
+    )  # fmt: skip
+    add(
+        "--mask-threshold", type=_share, default=0.5, metavar="T",
+        help=f"for {BRIGHT}: mean of the channels, 0 to 1, above which a pixel is the object (default: %(default)s)",
+    )  # fmt: skip
+
+
+def analyze_saliency(
+    options: argparse.Namespace, sets: Mapping[str, ShardSet], out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Draw and measure the maps of one set, or of two with equal seeds.
+
+    Args:
+        options: With the arguments of `add_saliency_arguments`, and ``device``.
+        sets: Title → set; the first is the one in question, a second is what it is compared with.
+        out: Folder of the command; pictures and tables go into ``saliency`` there.
+        progress: Told how many images are measured, and of how many.
+
+    Returns:
+        Plain values: sets with their means per scale, pairs, files. Under ``absent`` why there is nothing, or for a
+        set, why it has none.
+
+    Raises:
+        ShardError: If a set is damaged.
+        ValueError: If arguments do not fit each other or the sets.
+        OSError: If a file cannot be written.
+    """
+    sources = _sources(options, sets)
+    absent = {source.title: reason for source in sources if (reason := _absence(source)) is not None}
+    present = [source for source in sources if source.title not in absent]
+    if not present:
+        return {"absent": " ".join(absent.values())}
+    first, keys = sources[0].shards, list[str]()
+    result: dict[str, Any] = {
+        "normalization": NORMALIZATION,
+        "sets": {title: {"absent": absent[title]} for title in absent},
+    }
+    looks = []
+    for source in present:
+        positions = _positions(options, source.shards, first)
+        look, told = _look(options, source, positions, progress)
+        result["sets"][source.title] = told
+        looks.append(look)
+        keys += [one.key for one in look.drawn]
+    result["images"] = list(dict.fromkeys(keys))
+    if len(looks) > 1:
+        result["pairs"] = pairs(looks[0], looks[1], (sources[0].shards.manifest.seed, sources[1].shards.manifest.seed))
+    folder = out / FOLDER
+    with explained(folder, key="--out", kept="The sets are as they were."):
+        written = write_tables(looks, folder)
+        groups = [looks] if "absent" not in result.get("pairs", {}) else [[look] for look in looks]
+        for number, group in enumerate(groups):
+            place = folder if number == 0 else folder / "against"
+            written += [*write_entropy_figure(group, place), *write_pictures(group, place)]
+    result["files"] = [str(path.relative_to(out)) for path in written]
+    return result
+
+
+def _sources(options: argparse.Namespace, sets: Mapping[str, ShardSet]) -> list[_Source]:
+    """The sets with their arguments; refuses arguments of a comparison where there is none."""
+    against_masks = options.against_masks or (BRIGHT if options.masks == BRIGHT else None)
+    given = [
+        (options.config, "--config", options.masks, "--masks"),
+        (options.against_config, "--against-config", against_masks, "--against-masks"),
+    ]
+    if not 1 <= len(sets) <= len(given):
+        raise ValueError(f"{len(sets)} sets: class-token maps of one set or of two are drawn.")
+    if len(sets) == 1 and (options.against_config or options.against_masks):
+        raise ValueError("--against-config and --against-masks belong to --against SET, which is missing.")
+    each = zip(sets.items(), given, strict=False)  # the second arguments belong to a second set
+    return [_Source(title, shards, *arguments) for (title, shards), arguments in each]
+
+
+def _absence(source: _Source) -> str | None:
+    """Why there can be no maps of a set; None if there can."""
+    shards = source.shards
+    if has_maps(shards):
+        if patch_nums_of(shards) is not None:
+            return None
+        return (
+            f"{shards.path} stores maps, but does not say of which token maps, since it was made before sets said so: "
+            "generate it again with `hieramp predict`."
+        )
+    if source.config:
+        return None
+    if "sampling" not in shards.manifest.configuration:
+        return f"{shards.path} was made by {shards.manifest.generator}, which has no class tokens."
+    return (
+        f"{shards.path} stores no class-token maps: give its configuration with {source.config_key}, which generates "
+        "the drawn images again, or make the set with model.save_saliency=true."
+    )
+
+
+def _positions(options: argparse.Namespace, shards: ShardSet, first: ShardSet) -> list[int]:
+    """Images to draw: as chosen in the first set, and the same of the other where it has them."""
+    chosen = chosen_positions(first, options.images, options.saliency_classes, images_per_class=options.saliency_images)
+    if shards is first:
+        return chosen
+    ipc, theirs = first.manifest.images_per_class, shards.manifest.images_per_class
+    place = {row: cls for cls, row in enumerate(shards.classes.rows)}
+    wanted = [(first.classes.rows[position // ipc], position % ipc) for position in chosen]
+    same = [place[row] * theirs + index for row, index in wanted if row in place and index < theirs]
+    return same or chosen_positions(shards)
+
+
+def _look(
+    options: argparse.Namespace, source: _Source, positions: Sequence[int], progress: Progress
+) -> tuple[Look, dict[str, Any]]:
+    """Draw some images of a set and measure all that have maps."""
+    shards, bright = source.shards, source.masks == BRIGHT
+    folder = None
+    if source.masks is not None and not bright:
+        folder = MaskFolder(Path(source.masks).expanduser(), source.masks_key)
+    told: dict[str, Any] = {}
+    if has_maps(shards):
+        sides, drawn, total = patch_nums_of(shards) or (), stored_maps(shards, positions), len(shards)
+        every: Iterator[tuple[str, tuple[Map | None, ...], Any]] = every_stored_map(shards, images=bright)
+        told["source"] = "stored"
+    else:
+        generator = generator_of(shards, source.config, chosen_device(options.device), source.config_key)
+        sides = tuple(generator.identity()["tokens"]["patch_nums"]) if "tokens" in generator.identity() else ()
+        found = recomputed_maps(shards, generator, positions)
+        drawn, total = found.images, len(found.images)
+        every = ((one.key, one.maps, one.image) for one in drawn)
+        told |= {"source": "recomputed", "left_out_tokens_differ": found.different}
+    measures, place = MapMeasures(sides), {row: cls for cls, row in enumerate(shards.classes.rows)}
+    for number, (key, maps, image) in enumerate(every, 1):
+        mask: Mask | None = bright_mask(image, options.mask_threshold) if bright else None
+        measures.add(key, place[parse_key(key)[0]], maps, mask if folder is None else folder.mask(key))
+        progress(number, total)
+    scales = Scales(sides)
+    told["scales"] = [{"scale": k, "side": side, "stage": scales.stage_of(k)} for k, side in enumerate(sides)]
+    told |= numbers(measures, drawn, source.masks is not None)
+    if source.masks is not None:
+        threshold = {"threshold": options.mask_threshold} if bright else {}
+        told["masks"] = {"source": source.masks, **threshold, **mask_counts(measures, folder)}
+    return Look(source.title, shards.classes.names, drawn, measures), told
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0 to 1")
+    return number

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from hieramp_lit.analysis.token_maps import TokenMaps
 from hieramp_lit.analysis.tokens import Floats, TokenAnalysis
+from hieramp_lit.classes import ClassList
 from hieramp_lit.classes.agreement import same_class
 from hieramp_lit.var.scales import Stage
 
@@ -16,6 +18,22 @@ LEAST = 1e-9
 MEASURES = ("entropy", "coverage")
 SHARED = ("weights", "sampling", "saliency_blocks")
 """Of a configuration: what should be equal for the schedule alone to tell two sets apart."""
+
+
+class Comparable(Protocol):
+    """What decides whether sets can be compared: of a `TokenAnalysis`, or known before one is made."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """See `describe`."""
+
+    @property
+    def classes(self) -> ClassList:
+        """Of the set."""
+
+    @property
+    def maps(self) -> TokenMaps:
+        """Of its tokens."""
 
 
 class Change(NamedTuple):
@@ -81,7 +99,7 @@ def changes(ours: TokenAnalysis, other: TokenAnalysis, *, any_seed: bool = False
         ValueError: If classes, images per class, token maps, codebook, tokenizer or seeds differ; the message names
             what does.
     """
-    _check(ours, other, any_seed)
+    check_comparable(ours, other, any_seed=any_seed)
     pairs = {"entropy": (ours.entropy_CK, other.entropy_CK), "coverage": (ours.coverage_CK, other.coverage_CK)}
     return Changes(
         scales={
@@ -96,21 +114,14 @@ def changes(ours: TokenAnalysis, other: TokenAnalysis, *, any_seed: bool = False
     )
 
 
-def _change(new_C: Floats, old_C: Floats) -> Change:
-    difference_C = new_C - old_C
-    rise, fall = int((difference_C > LEAST).sum()), int((difference_C < -LEAST).sum())
-    return Change(rise, fall, len(difference_C) - rise - fall, float(np.mean(difference_C)))
-
-
-def _check(ours: TokenAnalysis, other: TokenAnalysis, any_seed: bool) -> None:
+def check_comparable(ours: Comparable, other: Comparable, *, any_seed: bool = False) -> None:
+    """Refuse sets that cannot be compared class by class; arguments and errors as for `changes`."""
     faults = []
     for one, its in zip_longest(ours.classes.entries, other.classes.entries):
         if one is None or its is None or not same_class(one, its):
-            names = [repr(entry.name) if entry is not None else "no class" for entry in (one, its)]
-            faults.append(
-                f"classes: {len(ours.classes)} and {len(other.classes)}; cls {(one or its).cls} is {names[0]} here and "
-                f"{names[1]} there"
-            )
+            here, there = ("nothing" if entry is None else repr(entry.name) for entry in (one, its))
+            place = (one or its).cls
+            faults.append(f"classes: {len(ours.classes)} and {len(other.classes)}; cls {place} is {here} and {there}")
             break
     differ = {
         "images per class": (ours.about["images_per_class"], other.about["images_per_class"]),
@@ -121,13 +132,19 @@ def _check(ours: TokenAnalysis, other: TokenAnalysis, any_seed: bool) -> None:
     if None not in tokenizers:
         differ["SHA-256 of the tokenizer"] = tokenizers
     if not any_seed:
-        differ["seed (--any-seed lets them differ)"] = (ours.about["generate_seed"], other.about["generate_seed"])
-    faults += [f"{name}: {here} here, {there} there" for name, (here, there) in differ.items() if here != there]
+        differ["seed (--any-seed lets seeds differ)"] = (ours.about["generate_seed"], other.about["generate_seed"])
+    faults += [f"{name}: {here} and {there}" for name, (here, there) in differ.items() if here != there]
     if faults:
         raise ValueError(
-            f"{ours.about['name']} cannot be compared with {other.about['name']} (--against), class by class: "
-            f"{'; '.join(faults)}. Give a set of the same classes, images per class, tokenizer and seed."
+            f"The sets {ours.about['name']} and {other.about['name']} cannot be compared class by class. "
+            f"{'; '.join(faults)}. Give sets of the same classes, images per class, tokenizer and seed."
         )
+
+
+def _change(new_C: Floats, old_C: Floats) -> Change:
+    difference_C = new_C - old_C
+    rise, fall = int((difference_C > LEAST).sum()), int((difference_C < -LEAST).sum())
+    return Change(rise, fall, len(difference_C) - rise - fall, float(np.mean(difference_C)))
 
 
 def _notes(ours: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -91,8 +91,8 @@ def statistics_figure(analyses: Mapping[str, TokenAnalysis]) -> TokenFigure:
             for name, each in rows.items()
         ),
         caption="Entropy (Eq. 12, nats) and coverage (Eq. 13, share of the codebook) of the tokens of each scale. "
-        "Above of the whole set, below of each class alone: mean over the classes, band ± one standard deviation of the "
-        f"classes. Images: {', '.join(f'{name} {number}' for name, number in images.items())}. A set of more images "
+        "Above of the whole set, below of each class alone: mean over the classes, band ± one standard deviation. "
+        f"Images: {', '.join(f'{name} {number}' for name, number in images.items())}. A set of more images "
         "uses more codes.",
         numbers={"sets": rows, "images": images},
         draw=lambda: draw_token_statistics(scales.patch_nums, stages, curves),

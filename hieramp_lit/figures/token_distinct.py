@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from hieramp_lit.figures.labels import wrapped
 from hieramp_lit.figures.style import SEQUENTIAL, new_figure
 
-_CELL, _ROW = 0.72, 0.98
+_INCHES, _ACROSS, _DOWN = 0.66, 1.12, 1.34
+"""Side of a map; from one to the next, in sides."""
 _COLOURS_OF_BAR = 32
 
 
@@ -49,30 +50,32 @@ def draw_distinct(rows: Sequence[DistinctRow], images: int, title: str) -> Figur
     least, most = min(int(one.min()) for one in found), max(int(one.max()) for one in found)
     if least < 1 or most > images:
         raise ValueError(f"draw_distinct: counts from {least} to {most} received; expected 1 to images={images}.")
-    norm = Normalize(1, max(images, 2))
-    colours = mpl.colormaps[f"{SEQUENTIAL}_r"]
-    with new_figure(max(4.2, 1.3 + _CELL * len(sides[0])), _ROW * len(rows) + 0.95) as figure:
-        grid = figure.subplots(len(rows), len(sides[0]), squeeze=False)
-        for line, row in zip(grid, rows, strict=True):
-            for axes, counts in zip(line, row.counts, strict=True):
-                edge = np.arange(len(counts) + 1)
-                axes.pcolormesh(edge, edge, np.array(counts), norm=norm, cmap=colours, antialiased=False)
-                axes.invert_yaxis()
-                axes.set_aspect("equal")
-                axes.set_xticks([])
-                axes.set_yticks([])
-                axes.spines[:].set_visible(False)
-                axes.set_title(f"{np.mean(counts):.1f}", loc="right", fontsize=8, pad=2)
-            line[0].set_ylabel(wrapped(row.title, 16), rotation=0, ha="right", va="center", fontsize=8)
-        for axes, side in zip(grid[-1], sides[0], strict=True):
-            axes.set_xlabel(f"{side}×{side}", fontsize=8)
+    norm, colours = Normalize(1, max(images, 2)), mpl.colormaps[f"{SEQUENTIAL}_r"]
+    # One pair of axes for all maps: laying out a pair for each takes seconds.
+    with new_figure(2.1 + _INCHES * _ACROSS * len(sides[0]), 0.75 + _INCHES * _DOWN * len(rows)) as figure:
+        axes = figure.subplots()
+        for down, row in enumerate(rows):
+            for across, counts in enumerate(row.counts):
+                edges = np.linspace(0, 1, len(counts) + 1)
+                corner = (_ACROSS * across, _DOWN * down)
+                axes.pcolormesh(
+                    corner[0] + edges, corner[1] + edges, np.array(counts), norm=norm, cmap=colours, antialiased=False
+                )
+                mean = f"{np.mean(counts):.1f}"
+                axes.text(corner[0] + 1, corner[1] - 0.04, mean, ha="right", va="bottom", fontsize=8)
+        axes.set_aspect("equal")
+        axes.set_xlim(0, _ACROSS * len(sides[0]) - _ACROSS + 1)
+        axes.set_ylim(_DOWN * len(rows) - _DOWN + 1, -0.25)
+        middles = [_ACROSS * across + 0.5 for across in range(len(sides[0]))]
+        axes.set_xticks(middles, [f"{side}×{side}" for side in sides[0]], fontsize=8)
+        titles = [wrapped(row.title, 16) for row in rows]
+        axes.set_yticks([_DOWN * down + 0.5 for down in range(len(rows))], titles, fontsize=8)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        mapped = ScalarMappable(norm, colours.resampled(_COLOURS_OF_BAR))
         bar = figure.colorbar(
-            ScalarMappable(norm, colours.resampled(_COLOURS_OF_BAR)),
-            ax=grid,
-            label="different codes",
-            fraction=0.03,
-            aspect=20,
+            mapped, ax=axes, label="different codes", fraction=0.03, aspect=10 + 4 * len(rows), pad=0.02
         )
         bar.outline.set_visible(False)
-        figure.suptitle(wrapped(title, 80), fontsize=9.5)
+        axes.set_title(wrapped(title, 80), loc="left", pad=8)
     return figure

@@ -27,6 +27,7 @@ COMMANDS = {
     "distill": "One trial, from a schedule to accuracy: tune, generate, train students, beside random real images.",
     "students": "Train a student under several seeds in one process; its images and its teacher are loaded once.",
     "sweep": "Run or list the trials of a W&B sweep file without a server, one on each GPU; collects one table.",
+    "analyze": "Show what amplification does: tokens of sets, beside a plain set, and what class tokens look at.",
     "inspect": "Measure a shard set: beside real images, to a teacher, and by its tokens; one table and one JSON.",
     "compare": "Train the same students on several sets and on random real images, and lay them side by side.",
     "cross": "Train students of several architectures under several teachers on one set, in one table.",

@@ -29,8 +29,10 @@ import hieramp_lit.tasks
 import hieramp_lit.trainer  # noqa: F401
 from hieramp_lit import __version__
 from hieramp_lit.allocator import keep_freed_memory
+from hieramp_lit.callbacks.batch_progress import BatchProgress
 from hieramp_lit.callbacks.run_config import RunConfigCallback
 from hieramp_lit.callbacks.run_logger import RunLogger
+from hieramp_lit.callbacks.training_progress import TrainingProgress
 from hieramp_lit.checkpoints import check_resumable
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
 from hieramp_lit.jobs import end_with_parent
@@ -237,7 +239,7 @@ def _cli(
                 "use_distributed_sampler": False,
                 "logger": {"class_path": "hieramp_lit.callbacks.RunLogger"},
                 # beside those of the configuration
-                "callbacks": [CleanStop(), FiniteLoss(), MemoryAdvice()],
+                "callbacks": [CleanStop(), FiniteLoss(), MemoryAdvice(), TrainingProgress(), BatchProgress()],
             },
             save_config_callback=RunConfigCallback,
             save_config_kwargs={"save_to_log_dir": False},

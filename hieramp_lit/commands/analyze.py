@@ -114,7 +114,7 @@ def main(args: Sequence[str], prog: str) -> None:
     beside = [] if options.against is None else ["--against", options.against]
     close(
         f"tokens of {images:,} images in {len(sources)} set{'s' * (len(sources) > 1)} counted, {len(figures)} figures",
-        [out / FILE, *(path for path in written if path.suffix == ".png")],
+        [out / FILE, *(path for path in written if path.suffix == ".png"), *_strips(saliency, out)],
         time.monotonic() - start,
         command_line("report", *options.sets, *beside, "-o", "report.html"),
     )
@@ -237,4 +237,9 @@ def _saliency(
         found = analyze_saliency(options, {name: sources[name].shards for name in chosen}, out, progress)
     if "absent" in found:
         notes.append(f"No class-token maps: {found['absent']}")
-    return found, notes
+    return found, [*notes, *found.get("notes", [])]
+
+
+def _strips(saliency: Mapping[str, Any], out: Path) -> list[Path]:
+    """Of the many pictures of class-token maps, those that show all chosen images."""
+    return [out / name for name in saliency.get("files", []) if Path(name).name in ("strips.png", "entropy.png")]

@@ -1,10 +1,11 @@
 """The part of `hieramp analyze` that looks at class-token maps: its arguments, and what it does with them."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hieramp_lit.analysis.chosen_classes import chosen_classes
 from hieramp_lit.analysis.saliency import (
     Map,
     MapMeasures,
@@ -20,7 +21,8 @@ from hieramp_lit.analysis.saliency import (
 )
 from hieramp_lit.analysis.saliency.files import Look, write_entropy_figure, write_pictures, write_tables
 from hieramp_lit.analysis.saliency.strips import NORMALIZATION
-from hieramp_lit.analysis.saliency.summary import mask_counts, numbers, pairs
+from hieramp_lit.analysis.saliency.summary import MOST_NAMED, mask_counts, numbers, pairs
+from hieramp_lit.analysis.token_maps import UNKNOWN
 from hieramp_lit.bench.machine import chosen_device
 from hieramp_lit.commands.arguments import at_least_one
 from hieramp_lit.commands.saliency_generator import generator_of
@@ -30,6 +32,7 @@ from hieramp_lit.shards.write_errors import explained
 from hieramp_lit.var import Scales
 
 BRIGHT = "bright"
+AGAINST_MASKS = "--against-masks"
 FOLDER = "saliency"
 """Folder of the pictures and tables, within the command's own."""
 
@@ -37,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 
 class _Source(NamedTuple):
-    """One set, and the arguments that belong to it."""
+    """One set, the arguments that belong to it, and whether the other set has masks."""
 
     title: str
     shards: ShardSet
@@ -45,13 +48,14 @@ class _Source(NamedTuple):
     config_key: str
     masks: str | None
     masks_key: str
+    beside_masks: bool
 
 
 def add_saliency_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `analyze_saliency`.
 
     Args:
-        parser: Of the command; it has ``--against`` too.
+        parser: Of the command; it has ``--against``, ``--classes``, ``--patch-nums`` and ``--device`` too.
     """
     group = parser.add_argument_group(
         "class-token maps",
@@ -59,14 +63,13 @@ def add_saliency_arguments(parser: argparse.ArgumentParser) -> None:
         "Maps come from the set (model.save_saliency: true); without them, --config makes them again.",
     )
     add = group.add_argument
-    add("--images", nargs="+", default=[], metavar="KEY", help="images to draw, such as r00007_00000")
     add(
-        "--saliency-classes", nargs="+", default=[], metavar="CLASS",
-        help="or: the first images of these classes, by row, WordNet id or name (default: ten evenly spaced classes)",
+        "--images", nargs="+", default=[], metavar="KEY",
+        help="images to draw, such as r00007_00000 (default: the first of --classes, or of ten evenly spaced classes)",
     )  # fmt: skip
     add(
         "--saliency-images", type=at_least_one, default=1, metavar="N",
-        help="images to draw of each of these classes (default: %(default)s)",
+        help="without --images: images to draw of each class (default: %(default)s)",
     )  # fmt: skip
     for key, whose in (("--config", "the set's"), ("--against-config", "that of --against")):
         add(
@@ -95,14 +98,14 @@ def analyze_saliency(
     """Draw and measure the maps of one set, or of two with equal seeds.
 
     Args:
-        options: With the arguments of `add_saliency_arguments`, and ``device``.
+        options: With the arguments of `add_saliency_arguments`, and ``classes``, ``patch_nums``, ``device``.
         sets: Title → set; the first is the one in question, a second is what it is compared with.
         out: Folder of the command; pictures and tables go into ``saliency`` there.
         progress: Told how many images are measured, and of how many.
 
     Returns:
-        Plain values: sets with their means per scale, pairs, files. Under ``absent`` why there is nothing, or for a
-        set, why it has none.
+        Plain values: sets with their means per scale, images drawn, pairs, notes (what is left out, and why), files.
+        Under ``absent`` why there is nothing, or for a set, why it has none.
 
     Raises:
         ShardError: If a set is damaged.
@@ -110,42 +113,47 @@ def analyze_saliency(
         OSError: If a file cannot be written.
     """
     sources = _sources(options, sets)
-    absent = {source.title: reason for source in sources if (reason := _absence(source)) is not None}
+    absent = {source.title: reason for source in sources if (reason := _absence(options, source)) is not None}
     present = [source for source in sources if source.title not in absent]
     if not present:
         return {"absent": " ".join(absent.values())}
-    first, keys = sources[0].shards, list[str]()
+    told: dict[str, Any] = {title: {"absent": reason} for title, reason in absent.items()}
+    notes, looks = [f"{title}: no class-token maps. {reason}" for title, reason in absent.items()], []
+    for source in present:
+        look, told[source.title] = _look(
+            options, source, _positions(options, source.shards, sources[0].shards), progress
+        )
+        notes += [f"{source.title}: {note}" for note in _notes(source, told[source.title])]
+        looks.append(look)
     result: dict[str, Any] = {
         "normalization": NORMALIZATION,
-        "sets": {title: {"absent": absent[title]} for title in absent},
+        "sets": told,
+        "images": list(dict.fromkeys(one.key for look in looks for one in look.drawn)),
     }
-    looks = []
-    for source in present:
-        positions = _positions(options, source.shards, first)
-        look, told = _look(options, source, positions, progress)
-        result["sets"][source.title] = told
-        looks.append(look)
-        keys += [one.key for one in look.drawn]
-    result["images"] = list(dict.fromkeys(keys))
     if len(looks) > 1:
         result["pairs"] = pairs(looks[0], looks[1], (sources[0].shards.manifest.seed, sources[1].shards.manifest.seed))
-    folder = out / FOLDER
+        if "absent" in result["pairs"]:
+            notes.append(f"Class-token maps are not drawn in pairs: {result['pairs']['absent']}")
+    written = _write(looks, "absent" not in result.get("pairs", {}), out / FOLDER)
+    return {**result, "notes": notes, "files": [str(path.relative_to(out)) for path in written]}
+
+
+def _write(looks: Sequence[Look], together: bool, folder: Path) -> list[Path]:
+    """Tables and pictures; of sets without pairs in folders of their own."""
     with explained(folder, key="--out", kept="The sets are as they were."):
         written = write_tables(looks, folder)
-        groups = [looks] if "absent" not in result.get("pairs", {}) else [[look] for look in looks]
-        for number, group in enumerate(groups):
+        for number, group in enumerate([looks] if together else [[look] for look in looks]):
             place = folder if number == 0 else folder / "against"
             written += [*write_entropy_figure(group, place), *write_pictures(group, place)]
-    result["files"] = [str(path.relative_to(out)) for path in written]
-    return result
+    return written
 
 
 def _sources(options: argparse.Namespace, sets: Mapping[str, ShardSet]) -> list[_Source]:
     """The sets with their arguments; refuses arguments of a comparison where there is none."""
     against_masks = options.against_masks or (BRIGHT if options.masks == BRIGHT else None)
     given = [
-        (options.config, "--config", options.masks, "--masks"),
-        (options.against_config, "--against-config", against_masks, "--against-masks"),
+        (options.config, "--config", options.masks, "--masks", False),
+        (options.against_config, "--against-config", against_masks, AGAINST_MASKS, options.masks is not None),
     ]
     if not 1 <= len(sets) <= len(given):
         raise ValueError(f"{len(sets)} sets: class-token maps of one set or of two are drawn.")
@@ -155,29 +163,31 @@ def _sources(options: argparse.Namespace, sets: Mapping[str, ShardSet]) -> list[
     return [_Source(title, shards, *arguments) for (title, shards), arguments in each]
 
 
-def _absence(source: _Source) -> str | None:
+def _sides(options: argparse.Namespace, shards: ShardSet) -> Sequence[int] | None:
+    """Sides of a set's token maps, as it says itself, else as given."""
+    told = patch_nums_of(shards)
+    return options.patch_nums if told is None else told
+
+
+def _absence(options: argparse.Namespace, source: _Source) -> str | None:
     """Why there can be no maps of a set; None if there can."""
     shards = source.shards
     if has_maps(shards):
-        if patch_nums_of(shards) is not None:
-            return None
-        return (
-            f"{shards.path} stores maps, but does not say of which token maps, since it was made before sets said so: "
-            "generate it again with `hieramp predict`."
-        )
+        return None if _sides(options, shards) is not None else f"{shards.path}: {UNKNOWN}."
     if source.config:
         return None
     if "sampling" not in shards.manifest.configuration:
         return f"{shards.path} was made by {shards.manifest.generator}, which has no class tokens."
     return (
-        f"{shards.path} stores no class-token maps: give its configuration with {source.config_key}, which generates "
-        "the drawn images again, or make the set with model.save_saliency=true."
+        f"{shards.path} stores none: give its configuration with {source.config_key}, which generates the drawn images "
+        "again, or make the set with model.save_saliency=true."
     )
 
 
 def _positions(options: argparse.Namespace, shards: ShardSet, first: ShardSet) -> list[int]:
     """Images to draw: as chosen in the first set, and the same of the other where it has them."""
-    chosen = chosen_positions(first, options.images, options.saliency_classes, images_per_class=options.saliency_images)
+    classes = chosen_classes(first.classes, options.classes)
+    chosen = chosen_positions(first, options.images, classes, images_per_class=options.saliency_images)
     if shards is first:
         return chosen
     ipc, theirs = first.manifest.images_per_class, shards.manifest.images_per_class
@@ -190,23 +200,22 @@ def _positions(options: argparse.Namespace, shards: ShardSet, first: ShardSet) -
 def _look(
     options: argparse.Namespace, source: _Source, positions: Sequence[int], progress: Progress
 ) -> tuple[Look, dict[str, Any]]:
-    """Draw some images of a set and measure all that have maps."""
-    shards, bright = source.shards, source.masks == BRIGHT
+    """Draw some images of a set, and measure all that have maps: those that are stored, else those that are drawn."""
+    shards, bright, told = source.shards, source.masks == BRIGHT, dict[str, Any]()
     folder = None
     if source.masks is not None and not bright:
         folder = MaskFolder(Path(source.masks).expanduser(), source.masks_key)
-    told: dict[str, Any] = {}
     if has_maps(shards):
-        sides, drawn, total = patch_nums_of(shards) or (), stored_maps(shards, positions), len(shards)
-        every: Iterator[tuple[str, tuple[Map | None, ...], Any]] = every_stored_map(shards, images=bright)
+        sides = _sides(options, shards) or ()
+        drawn, total = stored_maps(shards, positions, sides), len(shards)
+        every: Iterator[tuple[str, tuple[Map | None, ...], Any]] = every_stored_map(shards, sides, images=bright)
         told["source"] = "stored"
     else:
         generator = generator_of(shards, source.config, chosen_device(options.device), source.config_key)
-        sides = tuple(generator.identity()["tokens"]["patch_nums"]) if "tokens" in generator.identity() else ()
         found = recomputed_maps(shards, generator, positions)
-        drawn, total = found.images, len(found.images)
+        sides, drawn, total = found.sides, found.images, len(found.images)
         every = ((one.key, one.maps, one.image) for one in drawn)
-        told |= {"source": "recomputed", "left_out_tokens_differ": found.different}
+        told |= {"source": "recomputed", "different_tokens": found.different}
     measures, place = MapMeasures(sides), {row: cls for cls, row in enumerate(shards.classes.rows)}
     for number, (key, maps, image) in enumerate(every, 1):
         mask: Mask | None = bright_mask(image, options.mask_threshold) if bright else None
@@ -219,6 +228,35 @@ def _look(
         threshold = {"threshold": options.mask_threshold} if bright else {}
         told["masks"] = {"source": source.masks, **threshold, **mask_counts(measures, folder)}
     return Look(source.title, shards.classes.names, drawn, measures), told
+
+
+def _notes(source: _Source, told: Mapping[str, Any]) -> Iterator[str]:
+    """What of a set is left out or not used."""
+    if told["source"] == "stored" and source.config:
+        yield f"{source.config_key} is not used, the set stores its maps."
+    if told["source"] == "recomputed":
+        yield f"maps are measured for the {told['measured']} drawn images alone, since the set stores none."
+    different = told.get("different_tokens")
+    if different:
+        yield (
+            f"{len(different)} images came out with other tokens than the set stores, so their maps are left out: "
+            f"{_listed(different)}. A device and precision like those that made the set gives the same."
+        )
+    for name, what in (("missing", "without a mask"), ("empty", "with a mask that marks no pixel")):
+        if told.get("masks", {}).get(name):
+            masks = told["masks"]
+            yield (
+                f"{masks[name]} of {told['measured']} images {what}, left out of IoU and pointing game: "
+                + _listed(masks[f"{name}_keys"], masks[name])
+                + "."
+            )
+    if source.masks is None and source.masks_key == AGAINST_MASKS and source.beside_masks:
+        yield f"no overlap with masks: {AGAINST_MASKS} is not given, and --masks is of the images of the first set."
+
+
+def _listed(keys: Collection[str], count: int | None = None) -> str:
+    first = list(keys)[:MOST_NAMED]
+    return ", ".join(first) + (", …" if (count or len(keys)) > len(first) else "")
 
 
 def _share(text: str) -> float:

@@ -16,10 +16,12 @@ class EntropyLine(NamedTuple):
     Attributes:
         means: Over images, in [0, 1], one for each scale; None where the scale has no class token, or one position.
         stds: Sample standard deviation over images; None where there is one image at most.
+        images: How many they are over.
     """
 
     means: Sequence[float | None]
     stds: Sequence[float | None]
+    images: int
 
 
 def draw_saliency_entropy(lines: Mapping[str, EntropyLine], sides: Sequence[int]) -> Figure:
@@ -47,10 +49,11 @@ def draw_saliency_entropy(lines: Mapping[str, EntropyLine], sides: Sequence[int]
                 markersize=4,
                 linewidth=1.4,
                 capsize=2,
-                label=title,
+                label=f"{title} (n = {line.images})",
             )
         axes.set_xticks(range(len(sides)), [f"{k}\n{side} × {side}" for k, side in enumerate(sides)])
         axes.set_xlabel("scale and its token map")
         axes.set_ylabel("entropy of the map, % of ln(side²)")
-        axes.legend()
+        axes.set_xlim(-0.5, len(sides) - 0.5)
+        axes.legend(title="mean ± standard deviation over images", title_fontsize="small", fontsize="small")
     return figure

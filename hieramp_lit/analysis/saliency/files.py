@@ -50,7 +50,7 @@ def write_pictures(looks: Sequence[Look], folder: Path) -> list[Path]:
     """
     keys = list(dict.fromkeys(one.key for look in looks for one in look.drawn))
     rows = {key: list(_rows(looks, key)) for key in keys}
-    written = [_save(draw_strips(rows[key]), folder / "images" / f"{key}.png") for key in keys]
+    written = [_save(draw_strips(rows[key], len(rows[key])), folder / "images" / f"{key}.png") for key in keys]
     paired = all(len(of_key) == len(looks) for of_key in rows.values())  # else rows cannot be grouped by counting
     strips = draw_strips([row for of_key in rows.values() for row in of_key], len(looks) if paired else 1)
     written.append(_save(strips, folder / "strips.png"))
@@ -105,7 +105,9 @@ def write_entropy_figure(looks: Sequence[Look], folder: Path, formats: Sequence[
     lines = {}
     for look in looks:
         share = look.measures.scale_means()["entropy_share"]
-        lines[look.title] = EntropyLine([one.mean for one in share], [one.std for one in share])
+        lines[look.title] = EntropyLine(
+            [one.mean for one in share], [one.std for one in share], len(look.measures.keys)
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return save_figure(draw_saliency_entropy(lines, looks[0].measures.sides), folder / "entropy", formats)
 

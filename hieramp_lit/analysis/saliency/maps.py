@@ -45,10 +45,12 @@ class Recomputed(NamedTuple):
     Attributes:
         images: Those whose tokens came out as stored, in ascending order of their positions.
         different: Keys of the others, each with how many of its tokens differ.
+        sides: Of the token maps.
     """
 
     images: list[ImageMaps]
     different: dict[str, int]
+    sides: tuple[int, ...]
 
 
 def patch_nums_of(shards: ShardSet) -> tuple[int, ...] | None:
@@ -130,8 +132,7 @@ def recomputed_maps(
     """
     _check_generator(shards, generator)
     samples = list(shards.take(positions))
-    sides: Sequence[int] = generator.identity()["tokens"]["patch_nums"]
-    found = Recomputed([], {})
+    found = Recomputed([], {}, tuple(generator.identity()["tokens"]["patch_nums"]))
     for start in range(0, len(samples), batch_size):
         part = samples[start : start + batch_size]
         rows, indices = (
@@ -148,7 +149,7 @@ def recomputed_maps(
             if wrong:
                 found.different[sample.key] = wrong
             else:
-                found.images.append(_with_maps(sample, saliency_KPP, sides, shards))
+                found.images.append(_with_maps(sample, saliency_KPP, found.sides, shards))
     if samples and not found.images:
         raise ValueError(
             f"{shards.path}: none of {len(samples)} images came out with the tokens that the set stores (of "

@@ -16,12 +16,12 @@ class EntropyLine(NamedTuple):
     Attributes:
         means: Over images, in [0, 1], one for each scale; None where the scale has no class token, or one position.
         stds: Sample standard deviation over images; None where there is one image at most.
-        images: How many they are over.
+        images: How many they are over, for the legend; None where that is told elsewhere.
     """
 
     means: Sequence[float | None]
     stds: Sequence[float | None]
-    images: int
+    images: int | None = None
 
 
 def draw_saliency_entropy(lines: Mapping[str, EntropyLine], sides: Sequence[int]) -> Figure:
@@ -49,7 +49,7 @@ def draw_saliency_entropy(lines: Mapping[str, EntropyLine], sides: Sequence[int]
                 markersize=4,
                 linewidth=1.4,
                 capsize=2,
-                label=f"{title} (n = {line.images})",
+                label=title if line.images is None else f"{title} (n = {line.images})",
             )
         axes.set_xticks(range(len(sides)), [f"{k}\n{side} × {side}" for k, side in enumerate(sides)])
         axes.set_xlabel("scale and its token map")

@@ -58,7 +58,7 @@ def _printed(value: float | None, decimals: int) -> str:
 def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]], xlabel: str) -> Figure:
     order = by_value(next(iter(values.values())))
     decimals = decimals_for([value for of_set in values.values() for value in of_set])
-    with new_figure(4.8, 0.7 + 0.19 * len(names) + 0.2 * len(values)) as figure:
+    with new_figure(4.8, 0.9 + 0.19 * len(names) + 0.2 * len(values)) as figure:
         axes = figure.subplots()
         for column, (title, of_set) in enumerate(values.items()):
             known = _known([of_set[place] for place in order])
@@ -72,7 +72,7 @@ def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]
             )
             if len(values) <= len(_SIGNS):
                 texts = [_printed(of_set[place], decimals) for place in order]
-                _print_column(axes, column, texts)
+                _print_column(axes, column, texts, _SIGNS[column] if len(values) > 1 else "")
         axes.set_yticks(range(len(order)), [one_line(names[place], 28) for place in order])
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
@@ -83,9 +83,9 @@ def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]
     return figure
 
 
-def _print_column(axes: Axes, column: int, texts: Sequence[str]) -> None:
+def _print_column(axes: Axes, column: int, texts: Sequence[str], sign: str) -> None:
     """The values of one set beside the axes, below its mark."""
-    for row, text in enumerate([_SIGNS[column], *texts], start=-1):
+    for row, text in enumerate([sign, *texts], start=-1):
         axes.annotate(
             text,
             (1, row),
@@ -121,7 +121,7 @@ def _draw_ranks(names: Sequence[str], values: Mapping[str, Sequence[float | None
                 label=one_line(title, 60),
             )
         axes.set_xlabel(
-            f"rank of {len(names)} classes" + (f", by {one_line(next(iter(values)))}" if len(values) > 1 else "")
+            f"rank of {len(names)} classes" + (f", by {one_line(next(iter(values)), 20)}" if len(values) > 1 else "")
         )
         axes.set_ylabel(xlabel)
         axes.grid(axis="y")

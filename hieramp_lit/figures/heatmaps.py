@@ -114,8 +114,10 @@ def _draw_panel(axes: Axes, panel: Panel, norm: Normalize, decimals: int) -> Non
     axes.spines[:].set_visible(False)
     axes.set_title(wrapped(panel.title, max(16, 8 * len(panel.columns))))
     axes.set_xlabel(panel.column_title)
-    short = len(panel.row_title) <= 2
-    axes.set_ylabel(panel.row_title, rotation=0 if short else 90, ha="right" if short else "center", va="center")
+    if len(panel.row_title) <= 2:  # one letter is read upright
+        axes.set_ylabel(panel.row_title, rotation=0, ha="right", va="center")
+    else:
+        axes.set_ylabel(panel.row_title)
 
 
 def _setting(setting: str | float) -> str:

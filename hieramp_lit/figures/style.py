@@ -58,7 +58,7 @@ _NOT_FOR_PAGES = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<
 
 @contextmanager
 def new_figure(width: float = 4.8, height: float = 3.0) -> Iterator[Figure]:
-    """An empty figure in the house style, to be drawn on inside of the block.
+    """An empty figure in the house style, to be drawn on inside of the block; at its end, everything has its place.
 
     Args:
         width: Inches. The default's text is as large as a page's on a phone and on a desk.
@@ -68,6 +68,9 @@ def new_figure(width: float = 4.8, height: float = 3.0) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
+        # Laid out once: again at another resolution, the same figure would come out another.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:

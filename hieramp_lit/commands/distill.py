@@ -2,11 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.reporting import FILE as REPORT
+from hieramp_lit.commands.reporting import end_with_report
 from hieramp_lit.distill import (
+    SUMMARY,
+    Stages,
+    Trial,
     TrialRefusedError,
     plan_stages,
     read_command_line,
@@ -16,6 +24,7 @@ from hieramp_lit.distill import (
     show_stages,
     trial_folder,
 )
+from hieramp_lit.report.results import FILE as RESULT
 from hieramp_lit.stages import StageError
 
 _FAILED = 1
@@ -46,13 +55,34 @@ def main(args: Sequence[str], prog: str) -> None:
     if options.dry_run:
         show_stages(trial, stages, out, console)
         return
+    start = time.monotonic()
     try:
-        run_trial(trial, stages, out, console)
+        summary = run_trial(trial, stages, out, console)
     except StageError as error:
         told = ["", *error.last_lines(), "", f"error: {error}", f"Whole output: {error.log}",
                 "The same command goes on from here.", ""]  # fmt: skip
         sys.stderr.write("\n".join(told))
         sys.exit(_FAILED)
+    pages = end_with_report(out, console) if trial.report else []
+    where = [stages.generate.folder, out / SUMMARY, out / RESULT, *pages]
+    close(_what(trial, stages, summary), where, time.monotonic() - start, _next(trial, stages, out))
+
+
+def _what(trial: Trial, stages: Stages, summary: Mapping[str, float]) -> str:
+    accuracy = ""
+    if stages.students is not None:
+        accuracy = f": top-1 {100 * summary['student/top1_last']:.1f} % over {len(trial.seeds)} students"
+        if stages.real_students is not None:
+            accuracy += f", {100 * summary['real/top1_last']:.1f} % on random real images"
+    return f"trial {trial.name}{accuracy}"
+
+
+def _next(trial: Trial, stages: Stages, out: Path) -> str:
+    if not trial.report:
+        return command_line("report", out, "-o", out / REPORT)
+    if stages.off is not None:
+        return command_line("analyze", stages.generate.folder, "--against", stages.off.folder)
+    return command_line("sweep", "run", "FILE.yaml")
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

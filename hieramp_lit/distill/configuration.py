@@ -11,7 +11,14 @@ from hieramp_lit.distill.reading import TrialRefusedError
 from hieramp_lit.distill.trial import Part, flag
 from hieramp_lit.lightning_cli import parse, without_misleading_noise
 
-COMMANDS = {"tune": "fit", "generate": "predict", "real": "predict", "students": "students", "inspect": "students"}
+COMMANDS = {
+    "tune": "fit",
+    "generate": "predict",
+    "off": "predict",
+    "real": "predict",
+    "students": "students",
+    "inspect": "students",
+}
 """Command of each section that holds a configuration."""
 
 

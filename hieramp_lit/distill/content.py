@@ -68,7 +68,7 @@ _NAMED_BY_FOLDERS = ("classes", "train", "val", "root")
 
 _WATCHING = {
     "DeviceStatsMonitor", "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "RichModelSummary",
-    "RichProgressBar", "ThroughputMonitor", "TQDMProgressBar",
+    "RichProgressBar", "ThroughputMonitor", "TQDMProgressBar", "TuningSamples",
 }  # fmt: skip
 """Callbacks that only watch or save."""
 

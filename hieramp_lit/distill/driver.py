@@ -1,7 +1,6 @@
 """Runs a trial's stages one after the other and writes what came of them. It computes nothing itself."""
 
 import logging
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from hieramp_lit.distill.trial import Trial
 from hieramp_lit.files import read_json, write_json
 from hieramp_lit.report import student_table
 from hieramp_lit.report.results import FILE as RESULT
-from hieramp_lit.stages import StageRunner
+from hieramp_lit.stages import LiveStatus, StageRunner
 from hieramp_lit.tracking import TrialRun
 
 _log = logging.getLogger(__name__)
@@ -61,7 +60,6 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
         StageError: If a stage fails; likewise.
         ValueError: If a file in the store was replaced since it was used; the message names what to delete.
     """
-    start = time.monotonic()
     runner = StageRunner(trial.store, console)
     known = [runner.seconds(stage) is not None for stage in stages.named().values()]
     complete = (out / SUMMARY).is_file() and _hash_of(out) == stages.hash
@@ -71,10 +69,9 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
         for name in (SUMMARY, RESULT, RECORDED):
             (out / name).unlink(missing_ok=True)
     with runner.passing_signals_on(), _run_of(None if recorded_before else trial, stages, out) as tracked:
-        seconds = {}
-        for name, stage in stages.named().items():
-            with console.status(f"{stage.name}; its output: {runner.log(stage)}"):
-                seconds[name] = runner.run(stage)
+        every = list(stages.named().values())
+        with LiveStatus(console, lambda: runner.describe(every)):
+            seconds = {name: runner.run(stage) for name, stage in stages.named().items()}
         versions = {name: runner.version(stage) for name, stage in stages.named().items()}
         for name, stage in stages.named().items():
             if versions[name] != __version__:
@@ -82,14 +79,15 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
                     "%s was made by %s of hieramp_lit, and this is %s. Delete %s to make it anew.",
                     name, versions[name] or "an older version", __version__, stage.folder,
                 )  # fmt: skip
-        result, summary = collect(trial, stages, seconds, versions)
+        costs = {name: runner.cost(stage) for name, stage in stages.named().items()}
+        result, summary = collect(trial, stages, seconds, versions, costs)
         write_json(out / RESULT, result)
         if tracked is not None:
             record(tracked, trial, stages, out, summary)
         write_json(out / SUMMARY, summary)  # last: who finds it finds all
     if tracked is not None and tracked.complete:
         write_json(out / RECORDED, tracking)
-    _tell(trial, stages, out, summary, time.monotonic() - start, console)
+    _tell(trial, stages, summary, console)
     return summary
 
 
@@ -108,19 +106,11 @@ def _run_of(trial: Trial | None, stages: Stages, out: Path) -> "AbstractContextM
     return TrialRun(trial.tracking, f"{trial.name}-{stages.hash[:SHOWN]}", trial.values, out)
 
 
-def _tell(trial: Trial, stages: Stages, out: Path, summary: Mapping[str, float], took: float, console: Console) -> None:
+def _tell(trial: Trial, stages: Stages, summary: Mapping[str, float], console: Console) -> None:
     titles = {"student": "distilled", "real": "random real"}
     cells = {titles[name]: cell for name, cell in reversed(student_cells(trial, stages).items())}
     if cells:
         console.print(student_table(cells))
     seconds = {name.removeprefix("seconds/"): value for name, value in summary.items() if name.startswith("seconds/")}
     parts = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
-    lines = [
-        f"Set: {stages.generate.folder}",
-        f"Numbers: {out / SUMMARY}; everything: {out / RESULT}",
-        f"Time of the stages, when they ran: {parts}. This call took {took:.0f} s.",
-        f"Next: hieramp inspect {stages.generate.folder}"
-        if stages.inspect is None
-        else "Next: hieramp sweep run FILE, for many schedules",
-    ]
-    console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Time of the stages, when they ran: {parts}.", soft_wrap=True, markup=False, highlight=False)

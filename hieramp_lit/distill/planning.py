@@ -11,6 +11,7 @@ from hieramp_lit.distill.checks import check_generate, check_students, check_tun
 from hieramp_lit.distill.configuration import COMMANDS, arguments_of, resolve
 from hieramp_lit.distill.content import decisive_values, stage_hash
 from hieramp_lit.distill.inspecting import inspect_arguments, inspected_content
+from hieramp_lit.distill.off import check_same_images, off_part
 from hieramp_lit.distill.reading import Setting
 from hieramp_lit.distill.trial import Part, Trial
 from hieramp_lit.report.results import FILE
@@ -32,6 +33,7 @@ class Stages:
         real: Makes the set of random real images. First, as it soon tells where there are too few of them.
         tune: Makes the weights.
         generate: Makes the set.
+        off: Makes it with nothing amplified.
         students: Trains students on the set.
         real_students: Trains the same students on the real images.
         inspect: Measures the set.
@@ -42,6 +44,7 @@ class Stages:
     real: Stage | None
     tune: Stage | None
     generate: Stage
+    off: Stage | None
     students: Stage | None
     real_students: Stage | None
     inspect: Stage | None
@@ -54,6 +57,7 @@ class Stages:
             "real": self.real,
             "tune": self.tune,
             "generate": self.generate,
+            "off": self.off,
             "students": self.students,
             "real_students": self.real_students,
             "inspect": self.inspect,
@@ -72,6 +76,11 @@ def plan_stages(trial: Trial) -> Stages:
     if tune_values is not None:
         check_tune(tune_values, generate_values)
     check_generate(generate_values, "generate", tune_values)
+    off_section = None if trial.off is None else off_part(trial.off, trial.generate, generate_values)
+    off_values = None if off_section is None else resolve(off_section)
+    if off_values is not None:
+        check_generate(off_values, "off", tune_values)
+        check_same_images(off_values, generate_values)
     real_part = None if trial.real is None else _same_plan(trial.real, generate_values)
     real_values = None if real_part is None else resolve(real_part)
     if real_values is not None:
@@ -82,6 +91,9 @@ def plan_stages(trial: Trial) -> Stages:
 
     tune = None if trial.tune is None or tune_values is None else _tune(trial.tune, tune_values, trial.store)
     generate = _set("generate", trial.generate, generate_values, trial.store, tune)
+    off = None
+    if off_section is not None and off_values is not None:  # the set of a trial that amplifies nothing, and shared so
+        off = _set("generate", off_section, off_values, trial.store, tune)
     real = None
     if real_part is not None and real_values is not None:
         real = _set("real", real_part, real_values, trial.store)
@@ -92,12 +104,25 @@ def plan_stages(trial: Trial) -> Stages:
             None if real is None else _students("real students", trial, trial.students, student_values, real)
         )
     inspect = None if trial.inspect is None else _inspect(trial.inspect, trial.store, generate)
-    every = [stage.digest() for stage in (real, tune, generate, students, real_students, inspect) if stage is not None]
-    sections = {"tune": tune_values, "generate": generate_values, "real": real_values, "students": student_values}
+    every = [real, tune, generate, students, real_students, inspect, off]
+    sections = {
+        "tune": tune_values,
+        "generate": generate_values,
+        "off": off_values,
+        "real": real_values,
+        "students": student_values,
+    }
     return Stages(
-        real, tune, generate, students, real_students, inspect, stage_hash("trial", [], every),
-        {name: values for name, values in sections.items() if values is not None},
-    )  # fmt: skip
+        real=real,
+        tune=tune,
+        generate=generate,
+        off=off,
+        students=students,
+        real_students=real_students,
+        inspect=inspect,
+        hash=stage_hash("trial", [], [stage.digest() for stage in every if stage is not None]),
+        values={name: values for name, values in sections.items() if values is not None},
+    )
 
 
 def seed_folder(stage: Stage, seed: int) -> Path:

@@ -13,7 +13,7 @@ from hieramp_lit.files import read_json
 
 STAGES = ("tune", "generate", "real", "students")
 """Sections that hold the configuration of a command, by ``config`` and by single keys."""
-SECTIONS = ("name", "store", *STAGES, "inspect", "wandb")
+SECTIONS = ("name", "store", *STAGES, "off", "inspect", "report", "wandb")
 
 
 class TrialRefusedError(ValueError):
@@ -41,9 +41,15 @@ class Setting:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, but ``1e-5`` is a number, as in JSON and YAML 1.2."""
+    """YAML 1.1 as PyYAML reads it, but ``1e-5`` is a number, and ``off``, a section's name, a word, as in YAML 1.2."""
 
 
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"), list("-+.0123456789")
 )
@@ -125,8 +131,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         usage=f"{prog} --config FILE.yaml [--config MORE.yaml|TRIAL.json …] [--SECTION.KEY VALUE …] [--out FOLDER] "
         "[--dry-run]",
         description="One trial, from a schedule to the accuracy of students: tune class tokens, generate a set, choose "
-        "random real images of the same plan, train students on both. Stages run in processes of their own; one that "
-        "is done is not run again, by any trial that shares the store.",
+        "random real images of the same plan, train students on both, and tell it all in a page. Stages run in "
+        "processes of their own; one that is done is not run again, by any trial that shares the store.",
         epilog=f"Sections: {', '.join(SECTIONS)}. The sections {', '.join(STAGES)} take any key of their command's own "
         "configuration, --generate.model.amplification.beta.coarse 3. Exit code: 0 complete, 1 a stage failed, 2 the "
         "trial is refused, 128 + the number of a signal.",
@@ -135,7 +141,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", action="append", metavar="FILE", help="the trial: YAML, or JSON with dotted keys")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER",
-        help="folder for result.json and summary.json (default: STORE/trials/NAME-HASH)",
+        help="folder for result.json, summary.json and report.html (default: STORE/trials/NAME-HASH)",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="only say which stages there are, and which are done")
     return parser

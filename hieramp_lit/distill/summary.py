@@ -8,13 +8,16 @@ from hieramp_lit.checkpoints import weights_sha256
 from hieramp_lit.distill.planning import INSPECTED, Stages, seed_folder
 from hieramp_lit.distill.trial import Trial
 from hieramp_lit.files import read_json
+from hieramp_lit.jobs import Cost
 from hieramp_lit.report.results import MEASURES, SCHEMA, Result, aggregate, read
 from hieramp_lit.report.scores import improvement_over_random
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.manifest import Manifest
+from hieramp_lit.stages import Stage
 from hieramp_lit.var import STAGES, Scales
 
 FILE = "summary.json"
+_MAKE_IMAGES = ("real", "generate", "off")
 
 
 def student_cells(trial: Trial, stages: Stages) -> dict[str, Result]:
@@ -35,6 +38,7 @@ def summarize(
     cells: Mapping[str, Result],
     inspected: Mapping[str, float],
     seconds: Mapping[str, float],
+    costs: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, float]:
     """All numbers of a trial by name, for tables, sweeps and parallel coordinates.
 
@@ -43,11 +47,14 @@ def summarize(
         cells: From `student_cells`.
         inspected: Numbers of ``hieramp inspect``.
         seconds: Of the stages, all attempts.
+        costs: Of the stages, from `stage_cost`.
 
     Returns:
         ``student/top1_last`` (mean over seeds, a share), ``…_std_sample``, ``…_std_population``, likewise
         ``top1_best`` and top 5, ``student/n``, the same under ``real/``, ``student/ior_last`` and ``…_best``,
-        ``beta/coarse`` …, ``beta/00`` … and ``rho/…``, ``set/…``, ``seconds/…``.
+        ``beta/coarse`` …, ``beta/00`` … and ``rho/…``, ``set/…``, ``seconds/…``; ``cost/STAGE/seconds_per_image``,
+        ``…/peak_memory_bytes``, ``…/peak_device_memory_bytes`` and ``…/devices`` as far as they are known, and
+        ``cost/gpu_hours`` of all stages together where one ran on GPUs.
     """
     numbers: dict[str, float] = {}
     for name, cell in cells.items():
@@ -64,7 +71,35 @@ def summarize(
             numbers[f"student/ior_{which}"] = improvement_over_random(ours, random)
     numbers |= schedule_numbers(configuration)
     numbers |= {f"set/{name}": value for name, value in inspected.items() if isinstance(value, int | float)}
-    return numbers | {f"seconds/{name}": value for name, value in seconds.items()}
+    numbers |= {f"seconds/{name}": value for name, value in seconds.items()}
+    return numbers | _cost_numbers(costs)
+
+
+def stage_cost(cost: Cost, seconds: float, images: int | None) -> dict[str, Any]:
+    """What a stage took, as plain values; None for what is not known.
+
+    Args:
+        cost: Of its processes.
+        seconds: Of it.
+        images: That it made; None for a stage that makes none.
+
+    Returns:
+        `Cost.plain` with ``seconds`` and ``seconds_per_image``, in which the start of the process is counted.
+    """
+    return {"seconds": seconds, "seconds_per_image": seconds / images if images else None, **cost.plain()}
+
+
+def _cost_numbers(costs: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    numbers = {
+        f"cost/{stage}/{name}": value
+        for stage, cost in costs.items()
+        for name, value in cost.items()
+        if name != "seconds" and isinstance(value, int | float)
+    }
+    on_gpus = [cost for cost in costs.values() if cost["peak_device_memory_bytes"] is not None]
+    if on_gpus:
+        numbers["cost/gpu_hours"] = sum(cost["seconds"] * cost["devices"] for cost in on_gpus) / 3600
+    return numbers
 
 
 def schedule_numbers(configuration: Mapping[str, Any]) -> dict[str, float]:
@@ -100,13 +135,17 @@ def refuse_replaced(stages: Stages, cells: Mapping[str, Result], manifest: Manif
         ValueError: If the set was generated with other weights than the tuned ones, or students were trained on other
             images; the message names the folder to delete.
     """
-    made_with = (manifest.configuration.get("weights") or {}).get("var")
-    if stages.tune is not None and made_with not in (None, weights_sha256(stages.tune.outputs[0])):
-        raise ValueError(
-            f"{stages.generate.folder} was generated with other weights than those in {stages.tune.outputs[0]} now. "
-            f"Delete {stages.generate.folder} to generate with these, or {stages.tune.folder} too to tune again; then "
-            "run the same command."
-        )
+    made = {stages.generate.folder: manifest}
+    if stages.off is not None:
+        made[stages.off.folder] = Manifest.read(stages.off.folder)
+    for folder, one in made.items():
+        made_with = (one.configuration.get("weights") or {}).get("var")
+        if stages.tune is not None and made_with not in (None, weights_sha256(stages.tune.outputs[0])):
+            raise ValueError(
+                f"{folder} was generated with other weights than those in {stages.tune.outputs[0]} now. Delete "
+                f"{folder} to generate with these, or {stages.tune.folder} too to tune again; then run the same "
+                "command."
+            )
     for name, on, students in (
         ("student", stages.generate, stages.students),
         ("real", stages.real, stages.real_students),
@@ -131,7 +170,11 @@ def _refuse_other_set_inspected(stages: Stages, inspected: Mapping[str, Any], ma
 
 
 def collect(
-    trial: Trial, stages: Stages, seconds: Mapping[str, float], versions: Mapping[str, str | None]
+    trial: Trial,
+    stages: Stages,
+    seconds: Mapping[str, float],
+    versions: Mapping[str, str | None],
+    costs: Mapping[str, Cost],
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The trial's ``result.json`` and ``summary.json``.
 
@@ -143,6 +186,7 @@ def collect(
         stages: Its stages, all of them done.
         seconds: Of each. Those of students count their seeds' own, whichever trial trained them.
         versions: Of this package, that made each.
+        costs: Of each.
 
     Raises:
         ValueError: If a file in the store was replaced, see `refuse_replaced`.
@@ -154,14 +198,17 @@ def collect(
     seconds = {**seconds, **{own[name]: cell["seconds"] for name, cell in cells.items()}}
     inspected = {} if stages.inspect is None else read_json(stages.inspect.folder / INSPECTED)
     _refuse_other_set_inspected(stages, inspected, manifest)
-    summary = summarize(manifest.configuration, cells, inspected.get("summary", {}), seconds)
+    cost = {
+        name: stage_cost(costs[name], seconds[name], _images(name, stage)) for name, stage in stages.named().items()
+    }
+    summary = summarize(manifest.configuration, cells, inspected.get("summary", {}), seconds, cost)
     described = {
         "name": trial.name,
         "hash": stages.hash,
         "values": dict(trial.values),
         "stages": {
             name: {"hash": stage.digest(), "folder": str(stage.folder), "command": stage.command_line,
-                   "seconds": seconds[name], "version": versions[name]}
+                   "seconds": seconds[name], "version": versions[name], "cost": cost[name]}
             for name, stage in stages.named().items()
         },
         "set": {"generator": manifest.generator, "manifest_sha256": manifest.hash,
@@ -171,3 +218,7 @@ def collect(
         "summary": summary,
     }  # fmt: skip
     return {"schema": SCHEMA, **cells.get("student", {}), "trial": described}, summary
+
+
+def _images(name: str, stage: Stage) -> int | None:
+    return len(ShardSet.open(stage.folder)) if name in _MAKE_IMAGES else None

@@ -64,10 +64,12 @@ class Trial:
         store: Folder of finished stages, shared by all trials.
         tune: Of ``hieramp fit``; None takes the weights that `generate` names.
         generate: Of ``hieramp predict``.
+        off: The same with nothing amplified, to compare with, on these further settings; None makes none.
         real: Likewise, for random real images of the same plan; None makes none.
         students: Of ``hieramp students``; None trains none.
         seeds: Of the students.
         inspect: Flags of ``hieramp inspect``; None does not inspect the set.
+        report: Whether a page tells at the end what came of it.
         tracking: The trial's W&B run; None owns none.
         values: All values by their dotted keys, as they were typed.
     """
@@ -76,10 +78,12 @@ class Trial:
     store: Path
     tune: Part | None
     generate: Part
+    off: tuple[Setting, ...] | None
     real: Part | None
     students: Part | None
     seeds: tuple[int, ...]
     inspect: tuple[Setting, ...] | None
+    report: bool
     tracking: Tracking | None
     values: Mapping[str, Any]
 
@@ -97,22 +101,24 @@ def read_trial(settings: Sequence[Setting]) -> Trial:
         raise TrialRefusedError("generate: a trial needs what makes its set: give generate.config, e.g. "
                                 "[configs/generate/digits.yaml].")  # fmt: skip
     if parts["tune"] is not None:
-        typed = [setting for setting in generate.settings if _bare(setting) == "model.checkpoint"]
+        typed = [setting for setting in generate.settings if bare_key(setting) == "model.checkpoint"]
         if typed:
             raise TrialRefusedError(
                 f"{typed[0].key}={typed[0].value!r} (in {typed[0].source}): the section tune makes the weights. Say "
                 "tune: null to generate with others."
             )
-    inspect = _inner("inspect", by_section["inspect"])
+    inspect, off = (_inner(name, by_section[name]) for name in ("inspect", "off"))
     return Trial(
         name=_text("name", by_section["name"]),
         store=Path(_text("store", by_section["store"])).expanduser(),
         tune=parts["tune"],
         generate=generate,
+        off=None if off is None else tuple(off),
         real=parts["real"],
         students=parts["students"],
         seeds=_seeds(by_section["students"]) if parts["students"] is not None else (),
         inspect=None if inspect is None else tuple(inspect),
+        report=_switch("report", by_section["report"]),
         tracking=_tracking(_mapping("wandb", by_section["wandb"])),
         values={setting.key: setting.value for setting in settings if not _is_overtaken(setting, by_section)},
     )
@@ -129,7 +135,7 @@ def flag(setting: Setting) -> str:
     return f"--{'.'.join(setting.path[1:])}={value}"
 
 
-def _bare(setting: Setting) -> str:
+def bare_key(setting: Setting) -> str:
     """A stage's key, with or without ``init_args``."""
     return ".".join(part for part in setting.path[1:] if part != "init_args")
 
@@ -140,7 +146,7 @@ def _part(section: str, settings: Sequence[Setting]) -> Part | None:
         return None
     own = _OWN_KEYS.get(section, ("config",))
     for setting in inner:
-        key = _bare(setting)
+        key = bare_key(setting)
         where = f"{setting.key}={setting.value!r} (in {setting.source})"
         for forbidden, why in _SET_BY_US[section].items():
             if key == forbidden or key.startswith(f"{forbidden}."):
@@ -188,6 +194,15 @@ def _text(section: str, settings: Sequence[Setting]) -> str:
     if section == "name" and Path(value).name != value:
         raise TrialRefusedError(f"name={value!r}: it names a folder; give a word without slashes.")
     return value
+
+
+def _switch(section: str, settings: Sequence[Setting]) -> bool:
+    for setting in settings:
+        if len(setting.path) > 1 or not (setting.value is None or isinstance(setting.value, bool)):
+            raise TrialRefusedError(
+                f"{setting.key}={setting.value!r} (in {setting.source}): say {section}: true or {section}: false."
+            )
+    return bool(settings and settings[-1].value)
 
 
 def _seeds(settings: Sequence[Setting]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,9 @@ from hieramp_lit.jobs import (
     requeue,
     signal_name,
 )
+from hieramp_lit.pace import duration
 from hieramp_lit.stages.child import FORWARDED, send_signal
+from hieramp_lit.stages.live import last_progress
 from hieramp_lit.stages.lock import alone
 from hieramp_lit.stages.records import StageRecords
 from hieramp_lit.stages.stage import Stage, StageError, slug
@@ -80,6 +82,7 @@ class StageRunner:
         self._lock = threading.Lock()
         self._running: dict[subprocess.Popen[bytes], int] = {}  # each with the number of signals passed on to it
         self._shown: dict[str, RunningStage] = {}
+        self._done: set[str] = set()
         self._stopped = False
         self._passes_on = False
         self._heard: list[int] = []
@@ -98,6 +101,12 @@ class StageRunner:
             RunStoppedError: If a signal ended it, or the wait for another one, under `passing_signals_on`.
             StageError: If it fails.
         """
+        seconds = self._seconds_of(stage, threads)
+        with self._lock:
+            self._done.add(stage.name)
+        return seconds
+
+    def _seconds_of(self, stage: Stage, threads: int | None) -> float:
         seconds = self.seconds(stage)
         if seconds is None:
             place = self._root / "locks" / f"{slug(os.path.relpath(stage.folder, self._root))}.lock"
@@ -120,10 +129,28 @@ class StageRunner:
         """What a stage took of its machine; unknown where the record is older than that."""
         return self._records.cost(stage)
 
-    def running(self) -> list[RunningStage]:
-        """Stages that run now, in the order in which they started."""
+    def describe(self, stages: Sequence[Stage], side_by_side: int = 1) -> str:
+        """What goes on now, in lines for people: how many are done, how long the rest takes, what runs and says.
+
+        Args:
+            stages: All that are to run.
+            side_by_side: How many run at a time.
+        """
         with self._lock:
-            return list(self._shown.values())
+            running, ended = list(self._shown.values()), set(self._done)
+        now = time.monotonic()
+        start = {one.stage.name: one.start for one in running}
+        waiting = [stage for stage in stages if stage.name not in ended]
+        expected = [self._records.estimate(stage) for stage in waiting]
+        first = f"{len(stages) - len(waiting)} of {len(stages)} stages done"
+        if waiting and None not in expected:
+            left = [
+                max(0.0, seconds - (now - start.get(stage.name, now)))
+                for stage, seconds in zip(waiting, expected, strict=True)
+                if seconds is not None
+            ]
+            first += f", about {duration(sum(left) / side_by_side)} left"
+        return "\n".join([first, *(f"  {_describe(one, now)}" for one in running)])
 
     def stop(self) -> None:
         """End the children that still run; no further one starts."""
@@ -257,6 +284,12 @@ class StageRunner:
     def _say(self, label: str, style: str, text: str) -> None:
         # Text and not markup: command lines hold brackets.
         self._console.print(Text.assemble((label, style), text), soft_wrap=True)
+
+
+def _describe(running: RunningStage, now: float) -> str:
+    expected = "" if running.expected is None else f" (the last of its kind: {duration(running.expected)})"
+    said = last_progress(running.log)
+    return f"{running.stage.name}, {duration(now - running.start)}{expected}" + (f": {said}" if said else "")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -15,7 +15,7 @@ from tests.configs.shipped import ROOT, TRIALS, name_of
 from tests.tracking.run_file import only_run
 
 DIGITS = ROOT / "configs/distill/digits.yaml"
-MAY_DIFFER = {"name", "store", *(f"{stage}.config" for stage in STAGES)}
+MAY_DIFFER = {"name", "store", *(f"{stage}.config" for stage in (*STAGES, "inspect"))}
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,9 @@ def test_there_is_one_for_each_data_set() -> None:
 class TestEveryTrial:
     def test_differs_from_the_digits_in_data_weights_and_sizes_alone(self, path: Path) -> None:
         (mine, _), (digits, _) = (read_command_line(["--config", str(file)]) for file in (path, DIGITS))
+        # How many images are made once more with nothing amplified is a size: all of the digits, few of others.
+        assert [one.value for one in mine if one.path[0] == "off"] == ([{}] if path == DIGITS else [1])
+        mine, digits = ([one for one in settings if one.path[0] != "off"] for settings in (mine, digits))
         assert [setting.path for setting in mine] == [setting.path for setting in digits]
         assert {a.key for a, b in zip(mine, digits, strict=True) if a.value != b.value} <= MAY_DIFFER
         assert path.read_text().startswith("# ")

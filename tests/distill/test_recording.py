@@ -18,6 +18,7 @@ from hieramp_lit.files import sha256
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.format import CONTACT_SHEET
 from tests.distill.test_driver import distill, here, ran, templates  # noqa: F401 (fixtures)
+from tests.distill.trials import BARE
 from tests.tracking.run_file import only_run
 
 # Read and left open by W&B: the parameters of a sweep.
@@ -141,7 +142,7 @@ def test_without_a_section_there_is_no_run_and_with_one_there_is_one_later(monke
 
 def test_wandb_dying_under_the_stages_costs_no_trial(here: Path) -> None:  # noqa: F811
     (here / "kill-wandb").touch()
-    command = [PYTHON, "-c", DISTILLS, str(here / "python"), *OFFLINE, "--real=null"]
+    command = [PYTHON, "-c", DISTILLS, str(here / "python"), *BARE, *OFFLINE, "--real=null"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert "W&B did not take the curves (ConnectionResetError: Connection lost)" in done.stderr

@@ -1,8 +1,11 @@
 """The flat numbers of a trial, by hand."""
 
+from typing import Any
+
 import pytest
 
-from hieramp_lit.distill.summary import schedule_numbers, summarize
+from hieramp_lit.distill.summary import schedule_numbers, stage_cost, summarize
+from hieramp_lit.jobs import Cost
 from hieramp_lit.report import aggregate
 from tests.report.test_results import result
 
@@ -31,7 +34,8 @@ def test_off_is_zero_everywhere_and_sets_without_scales_have_no_schedule() -> No
 def test_accuracies_beside_random_real_images() -> None:
     real = aggregate([result(0.5, 0.6, seed=seed) for seed in (0, 1)])
     ours = aggregate([result(0.6, 0.7, seed=0), result(0.8, 0.9, seed=1)], real)
-    numbers = summarize({}, {"student": ours, "real": real}, {"kid@x": 0.5, "vendi": None}, {"tune": 3.0})  # type: ignore[dict-item]
+    inspected: dict[str, Any] = {"kid@x": 0.5, "vendi": None}
+    numbers = summarize({}, {"student": ours, "real": real}, inspected, {"tune": 3.0}, {})
     assert numbers["student/top1_last"] == pytest.approx(0.7)
     assert numbers["student/top1_last_std_sample"] == pytest.approx(0.02**0.5)
     assert numbers["student/top1_last_std_population"] == pytest.approx(0.1)
@@ -42,7 +46,27 @@ def test_accuracies_beside_random_real_images() -> None:
 
 
 def test_one_seed_has_no_sample_deviation_and_without_real_images_there_is_no_improvement() -> None:
-    numbers = summarize({}, {"student": aggregate([result(0.6)])}, {}, {})
+    numbers = summarize({}, {"student": aggregate([result(0.6)])}, {}, {}, {})
     assert "student/top1_last_std_sample" not in numbers
     assert numbers["student/top1_last_std_population"] == 0
     assert not [name for name in numbers if "ior" in name]
+
+
+def test_costs_are_told_as_far_as_they_are_known() -> None:
+    costs = {
+        "tune": stage_cost(Cost(300, "GPU", 4, 70), 1800.0, None),
+        "generate": stage_cost(Cost(200, "GPU", 2, 90), 900.0, 100),
+        "real": stage_cost(Cost(100, "cpu (x)", 1), 10.0, 40),
+        "students": stage_cost(Cost(), 50.0, None),  # of an earlier release
+    }
+    seconds = {name: cost["seconds"] for name, cost in costs.items()}
+    numbers = summarize({}, {}, {}, seconds, costs)
+    assert numbers == {
+        "seconds/tune": 1800, "seconds/generate": 900, "seconds/real": 10, "seconds/students": 50,
+        "cost/tune/peak_memory_bytes": 300, "cost/tune/devices": 4, "cost/tune/peak_device_memory_bytes": 70,
+        "cost/generate/seconds_per_image": 9, "cost/generate/peak_memory_bytes": 200, "cost/generate/devices": 2,
+        "cost/generate/peak_device_memory_bytes": 90,
+        "cost/real/seconds_per_image": 0.25, "cost/real/peak_memory_bytes": 100, "cost/real/devices": 1,
+        "cost/gpu_hours": 4 * 0.5 + 2 * 0.25,
+    }  # fmt: skip
+    assert "cost/gpu_hours" not in summarize({}, {}, {}, {}, {"real": costs["real"]})

@@ -186,6 +186,10 @@ class VARGenerator(nn.Module):
             masks=_of_first(B, amplifier.masks) if record_saliency else None,
         )
 
+    def release(self) -> None:
+        """Free the memory that batches use again; the next batch takes it anew."""
+        self._ready = None  # it refers back to this generator, so that nothing else would free it soon
+
     def _sample(self, workspace: Workspace) -> None:
         """Fill the tokens and ``f_hat`` of the workspace, scale by scale, without waiting for the device."""
         var, quantizer, scales, sampling = self.var, self.vqvae.quantize, self.var.scales, self.sampling

@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "Train the same students on several sets and on random real images, and lay them side by side.",
     "cross": "Train students of several architectures under several teachers on one set, in one table.",
     "tables": "Lay measured results beside the paper's: its number, ours, the difference, seeds and protocol.",
+    "report": "Tell the whole story of sets, trials, sweeps or a demo on one page, with figures and as JSON.",
     "verify": "Prove a shard set whole, name its faults, and make again exactly what is missing or damaged.",
     "export": "Write the images of a shard set as a folder per class, which other evaluators read.",
     "import": "Make a shard set of a folder of images per class, to judge anybody's distilled data.",

@@ -106,6 +106,22 @@ def read_measured(path: Path) -> list[Measured]:
         raise ValueError(f"{path} is damaged, or not by this release ({type(error).__name__}: {error}).") from error
 
 
+def measured_of(result: Mapping[str, Any], source: str) -> Measured:
+    """The accuracy of one result of students, as `read_measured` gives it of a file.
+
+    Args:
+        result: Of one or several seeds.
+        source: Where it stands.
+
+    Raises:
+        ValueError: If it is damaged, or of another release.
+    """
+    try:
+        return _of_students(result, source, None)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{source} is damaged, or not by this release ({type(error).__name__}: {error}).") from error
+
+
 def _measured(content: Any, path: Path) -> Iterator[Measured]:
     if not isinstance(content, Mapping):
         raise ValueError(f"no object, but a {type(content).__name__}. {_EXPECTED}")

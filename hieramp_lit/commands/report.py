@@ -1,0 +1,81 @@
+"""`hieramp report`: the whole story of sets, trials, sweeps, students, comparisons or a demo on one page."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hieramp_lit.commands.arguments import at_least_one
+from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.progress import Progress
+from hieramp_lit.report.content import build_report
+from hieramp_lit.report.content.reading import KNOWN
+from hieramp_lit.report.content.writing import LIMIT_BYTES, TOKEN_IMAGES
+from hieramp_lit.report.page import write_page
+from hieramp_lit.shards.write_errors import explained
+
+_MILLION = 1_000_000
+
+
+def main(args: Sequence[str], prog: str) -> None:
+    """Run the command.
+
+    Args:
+        args: Arguments after the command's name.
+        prog: How the user called it, for the help text.
+
+    Raises:
+        FileNotFoundError: If a source does not exist.
+        ShardError: If a set is damaged.
+        ValueError: If a source is nothing that a report tells of, or the page is too large.
+    """
+    parser = build_parser(prog)
+    options = parser.parse_args(args)
+    if options.output.suffix not in (".html", ".htm"):
+        parser.error(f"-o/--output {options.output}: a report is a page; give a name that ends in .html")
+    start = time.monotonic()
+    with Progress("built", "sections") as progress:
+        report = build_report(options.sources, options.against, progress, options.token_images)
+    with explained(options.output.parent, key="--output", kept="What it tells of is as it was."):
+        written = write_page(report, options.output, options.figures, options.limit_mb * _MILLION)
+    shown = [path for path in written if options.figures is None or options.figures not in path.parents]
+    if options.figures is not None:
+        shown.append(options.figures)
+    names = ", ".join(str(path) for path in options.sources)
+    next_command = None
+    if options.figures is None:
+        next_command = command_line(
+            prog.rpartition(" ")[2], *options.sources, "-o", options.output, "--figures", "FOLDER"
+        )
+    close(f"a report on {names}", shown, time.monotonic() - start, next_command)
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Tell the whole story on one page that needs nothing else, and write the same content as JSON "
+        "beside it: what was made from what, images amplified and plain, saliency, tokens, accuracy beside random real "
+        "images and the paper's numbers, students' curves and classes, failures, a sweep's heat maps and trials, cost. "
+        "What is not there is named, with the command that makes it. Several sources are compared.",
+        epilog=f"Example: {prog} runs/sweeps/digits/table3_stage_rho_beta -o sweep.html",
+    )
+    add = parser.add_argument
+    add("sources", nargs="+", type=Path, metavar="SOURCE", help=f"folder of {KNOWN}, or that file")
+    add(
+        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the page (default: %(default)s)"
+    )
+    add(
+        "--against", type=Path, metavar="SET",
+        help="a set of the same classes and seed with nothing amplified, to lay beside",
+    )  # fmt: skip
+    add("--figures", type=Path, metavar="FOLDER", help="also write every figure as PNG and PDF there")
+    add(
+        "--token-images", type=at_least_one, default=TOKEN_IMAGES, metavar="N",
+        help="count the tokens of N images at most, all sets together (default: %(default)s)",
+    )  # fmt: skip
+    add(
+        "--limit-mb", type=at_least_one, default=LIMIT_BYTES // _MILLION, metavar="MB",
+        help="largest page; pictures are made smaller to keep it (default: %(default)s)",
+    )  # fmt: skip
+    return parser

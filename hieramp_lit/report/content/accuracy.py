@@ -1,0 +1,228 @@
+"""How good students become: on the set, on random real images, and in the paper."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from hieramp_lit.figures.bars import Bar, BarKind, draw_bars
+from hieramp_lit.report.content.story import Member, Story
+from hieramp_lit.report.matching import Row, match
+from hieramp_lit.report.measured import measured_of
+from hieramp_lit.report.page import Block, Column, Figure, Note, Section, Table
+from hieramp_lit.report.results import Result
+from hieramp_lit.report.scores import improvement_over_random
+from hieramp_lit.report.table import accuracy, caption, protocol_name
+
+WHICH = {"last": "last epoch", "best": "best epoch"}
+_BAR_KINDS: dict[str, BarKind] = {"amplified": "ours", "plain": "ours", "real": "real", "other": "other"}
+_AGAINST = "The paper reports the best epoch, as RDED's protocol does, so its numbers stand beside our best ones."
+
+
+class Judged(NamedTuple):
+    """A set's accuracy as it is shown.
+
+    Attributes:
+        title: Of the set.
+        kind: As `Member.kind`.
+        result: Of its students.
+        source: File that it stands in.
+        real: Result on random real images of the same classes, number and size; None without.
+    """
+
+    title: str
+    kind: str
+    result: Result
+    source: str
+    real: Result | None = None
+
+
+def judged_of(members: Iterable[Member], prefix: str = "") -> list[Judged]:
+    """Those members that have students, each with the random real images among them.
+
+    Args:
+        members: Of one story.
+        prefix: Of the titles.
+    """
+    every = [member for member in members if member.result is not None]
+    real = next((member.result for member in every if member.kind == "real"), None)
+    return [
+        Judged(
+            prefix + member.title,
+            member.kind,
+            member.result,
+            member.source,
+            None if member.kind == "real" or real is None or not _comparable(member.result, real) else real,
+        )
+        for member in every
+        if member.result is not None
+    ]
+
+
+def accuracy_section(story: Story, prefix: str) -> Section:
+    """The section of one story.
+
+    Args:
+        story: The story.
+        prefix: Of all ids.
+    """
+    judged = judged_of(story.members)
+    title = "Accuracy"
+    if not judged:
+        folder = story.main.draws[0].path if story.main.draws else "SET"
+        text = (
+            "No student was trained on this set, or none was given: `hieramp students --config STUDENT.yaml "
+            f"--data.path {folder} --seeds 0 1 2 --out runs/students` trains them; give its --out as another SOURCE."
+        )
+        return Section(f"{prefix}accuracy", title, [Note(text, "missing")])
+    blocks = accuracy_blocks(judged, prefix)
+    if all(one.real is None for one in judged if one.kind != "real") and not any(one.kind == "real" for one in judged):
+        blocks.append(
+            Note(
+                "No random real images beside: `hieramp compare SET --config STUDENT.yaml --seeds 0 1 2 --out FOLDER` "
+                "makes and judges them.",
+                "missing",
+            )
+        )
+    return Section(f"{prefix}accuracy", title, blocks, lead(judged))
+
+
+def accuracy_blocks(judged: Sequence[Judged], prefix: str) -> list[Block]:
+    """Bars of last and best epoch, and the table of both.
+
+    Args:
+        judged: At least one.
+        prefix: Of all ids.
+    """
+    beside, reasons = paper_beside(judged)
+    described = caption([one.result for one in judged])
+    judges = sorted({f"{one.result['validation'].get('n', '?')} images" for one in judged})
+    blocks: list[Block] = []
+    for which, words in WHICH.items():
+        bars = [_bar(one, which) for one in judged]
+        if which == "best":
+            bars += [
+                Bar(f"{row.paper.method}, paper's Table {row.table}", row.paper.mean, row.paper.std, "paper")
+                for row in beside
+                if row.paper is not None
+            ]
+        told = "; ".join(f"{one.title} {accuracy(one.result, f'top1_{which}')} %" for one in judged)
+        numbers = [{"label": bar.label, "mean": bar.mean, "std": bar.std, "kind": bar.kind} for bar in bars]
+        text = f"Top-1 in % on {' or '.join(judges)}, {words}; {described}."
+        if which == "best":
+            text += " The best epoch is chosen by the images that judge." + (f" {_AGAINST}" if beside else "")
+        blocks.append(
+            Figure(
+                f"{prefix}accuracy-{which}", f"Students' top-1, {words}", f"{told}.", text, {"bars": numbers},
+                partial(draw_bars, bars, f"top-1 in %, {words}"),
+            )
+        )  # fmt: skip
+    blocks.append(_table(judged, beside, described, prefix))
+    blocks += [Note(reason, "missing") for reason in reasons]
+    return blocks
+
+
+def lead(judged: Sequence[Judged]) -> str:
+    """What came out, in one line."""
+    first = judged[0]
+    text = f"{first.title}: top-1 {accuracy(first.result, 'top1_last')} % after the last epoch"
+    if first.real is not None:
+        points = 100 * improvement_over_random(_mean(first.result, "last"), _mean(first.real, "last"))
+        text += f", {points:+.1f} points beside random real images ({accuracy(first.real, 'top1_last')} %)"
+    return f"{text}; {caption([one.result for one in judged])}."
+
+
+def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[str]]:
+    """The paper's numbers of the very same experiments, and why there are none where there are none.
+
+    Returns:
+        Rows with a number of the paper, each once; and sentences.
+    """
+    rows, reasons = dict[tuple[str, ...], Row](), dict[str, list[str]]()
+    for one in judged:
+        if "per_seed" not in one.result:
+            reasons.setdefault("its single runs, which tell what it compares with, are not in the file", []).append(
+                one.title
+            )
+            continue
+        try:
+            measured = measured_of(one.result, one.source)
+        except ValueError as error:
+            reasons.setdefault(str(error), []).append(one.title)
+            continue
+        for row in match(measured):
+            if row.paper is None:
+                reasons.setdefault(row.remark, []).append(one.title)
+            elif measured.unlike:
+                reasons.setdefault(measured.unlike, []).append(one.title)
+            elif one.result["set"].get("generator") is not None:
+                key = (row.table, row.paper.method, row.paper.setting, row.paper.teacher, row.paper.student)
+                rows.setdefault(key, row)
+                if row.remark:
+                    reasons.setdefault(row.remark, []).append(one.title)
+    sentences = [f"The paper's numbers beside {', '.join(dict.fromkeys(titles))}: {reason}."
+                 for reason, titles in reasons.items()]  # fmt: skip
+    return list(rows.values()), sentences
+
+
+def _bar(one: Judged, which: str) -> Bar:
+    summary = one.result["summary"]
+    std = summary["std_sample"][f"top1_{which}"]
+    return Bar(
+        one.title, 100 * summary["mean"][f"top1_{which}"], None if std is None else 100 * std,
+        _BAR_KINDS.get(one.kind, "other"),
+    )  # fmt: skip
+
+
+def _table(judged: Sequence[Judged], beside: Sequence[Row], described: str, prefix: str) -> Table:
+    columns = [Column("set"), Column("IPC", 0, True), Column("n", 0, True)]
+    for which in WHICH:
+        columns += [Column(f"top-1 {which}, %", 1, True), Column(f"± {which}", 1, True)]
+    columns += [Column("IOR last, points", 1, True), Column("IOR best, points", 1, True), Column("student")]
+    columns += [Column("protocol")]
+    rows: list[list[Any]] = [_row(one) for one in judged]
+    for row in beside:
+        paper = row.paper
+        if paper is None:
+            continue
+        name = f"{paper.method} {paper.setting}".strip()
+        rows.append([f"{name} (paper, Table {row.table})", paper.ipc, None, None, None, paper.mean, paper.std, None,
+                     None, paper.student, "RDED's"])  # fmt: skip
+    text = f"{described[0].upper()}{described[1:]}. IOR: points above as many random real images."
+    return Table(f"{prefix}accuracy-table", "Accuracy", columns, rows, text)
+
+
+def _row(one: Judged) -> list[Any]:
+    summary = one.result["summary"]
+    cells: list[Any] = [one.title, one.result["set"].get("images_per_class"), summary["n"]]
+    for which in WHICH:
+        std = summary["std_sample"][f"top1_{which}"]
+        cells += [100 * summary["mean"][f"top1_{which}"], None if std is None else 100 * std]
+    for which in WHICH:
+        cells.append(
+            None
+            if one.real is None
+            else 100 * improvement_over_random(_mean(one.result, which), _mean(one.real, which))
+        )
+    return [*cells, one.result["student"]["architecture"], protocol_name(one.result)]
+
+
+def _comparable(result: Mapping[str, Any], real: Mapping[str, Any]) -> bool:
+    """Whether IOR means something: students, judges and size of the set are the same."""
+    same = ("protocol", "student", "validation")
+    of_set = ("images_per_class", "classes")
+    return all(_plain(result[name]) == _plain(real[name]) for name in same) and all(
+        result["set"].get(name) == real["set"].get(name) for name in of_set
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A protocol's name and constants decide, not how a release wrote them down."""
+    return (
+        {name: inner for name, inner in value.items() if name not in {"changed"}}
+        if isinstance(value, Mapping)
+        else value
+    )
+
+
+def _mean(result: Result, which: str) -> float:
+    return float(result["summary"]["mean"][f"top1_{which}"])

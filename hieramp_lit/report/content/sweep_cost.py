@@ -1,0 +1,48 @@
+"""What a sweep took: stages that trials share count once."""
+
+from hieramp_lit.report.content.cost import distinct, hours, hours_in_words
+from hieramp_lit.report.content.read_sweep import Sweep
+from hieramp_lit.report.content.story import StageRecord
+from hieramp_lit.report.page import Block, Column, Note, Section, Table
+from hieramp_lit.report.page.blocks import Cell
+
+
+def sweep_cost(sweep: Sweep, prefix: str) -> Section:
+    """The section.
+
+    Args:
+        sweep: The sweep.
+        prefix: Of all ids.
+    """
+    records = [record for trial in sweep.trials if trial.story is not None for record in trial.story.stages]
+    ran = sum(trial.seconds or 0.0 for trial in sweep.trials)
+    blocks: list[Block] = []
+    if records:
+        blocks.append(_table(records, prefix))
+    gone = [trial.id for trial in sweep.trials if trial.summary and trial.story is None]
+    if gone:
+        blocks.append(Note(f"No result.json, so nothing of the stages of: {', '.join(gone)}.", "missing"))
+    if not records and not gone:
+        blocks.append(Note("No trial is done, so no stage has told its time.", "missing"))
+    lead = f"In all {hours_in_words(hours(records))}; the trials' commands ran for {ran:.0f} s." if records else ""
+    return Section(f"{prefix}sweep-cost", "Cost of the sweep", blocks, lead)
+
+
+def _table(records: list[StageRecord], prefix: str) -> Table:
+    kept = distinct(records)
+    rows: list[list[Cell]] = []
+    for name in dict.fromkeys(record.name for record in kept):
+        own = [record for record in kept if record.name == name]
+        seconds = sum(record.seconds for record in own)
+        images = sum(record.images or 0 for record in own)
+        used = sum(record.name == name for record in records)
+        rows.append([name, len(own), used, seconds, seconds / len(own), seconds / images if images else None])
+    total = sum(record.seconds for record in kept)
+    rows.append(["all", len(kept), len(records), total, None, None])
+    columns = (Column("stage"), Column("ran", 0, True), Column("used", 0, True), Column("seconds", 1, True),
+               Column("seconds each", 1, True), Column("seconds per image", 3, True))  # fmt: skip
+    text = (
+        "Ran: how often; used: by how many trials, which share what is equal. Seconds of a stage are its whole "
+        "process; those of students are the sum over their seeds."
+    )
+    return Table(f"{prefix}sweep-cost-table", "Stages", columns, rows, text)

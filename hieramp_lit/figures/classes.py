@@ -1,6 +1,7 @@
 """Values of every class, of one set or several: ten classes by name, a thousand by rank."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -85,19 +86,12 @@ def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]
 
 def _print_column(axes: Axes, column: int, texts: Sequence[str], sign: str) -> None:
     """The values of one set beside the axes, below its mark."""
-    for row, text in enumerate([sign, *texts], start=-1):
-        axes.annotate(
-            text,
-            (1, row),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(36 * (column + 1), 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=8,
-            color=COLOURS[column] if row < 0 else axes.yaxis.label.get_color(),
-            annotation_clip=False,
-        )
+    look: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "fontsize": 8, "annotation_clip": False}
+    right = 36 * (column + 1)
+    for row, text in enumerate(texts):
+        axes.annotate(text, (1, row), xycoords=axes.get_yaxis_transform(), xytext=(right, 0), va="center", **look)
+    if sign:
+        axes.annotate(sign, (1, 1), xycoords="axes fraction", xytext=(right, 3), color=COLOURS[column], **look)
 
 
 def _draw_ranks(names: Sequence[str], values: Mapping[str, Sequence[float | None]], xlabel: str) -> Figure:

@@ -1,9 +1,8 @@
 """`hieramp sweep`: the trials of a W&B sweep file, run or listed without a server."""
 
 import argparse
-import os
 import shlex
-import warnings
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,29 +10,40 @@ from rich.console import Console
 from rich.text import Text
 
 from hieramp_lit.commands.arguments import at_least_one
+from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.reporting import FILE as PAGE
+from hieramp_lit.commands.reporting import end_with_report
 from hieramp_lit.commands.trial_hash import trial_hash
 from hieramp_lit.files import format_json, write_json
-from hieramp_lit.jobs import available_cores
+from hieramp_lit.pace import duration
 from hieramp_lit.shards.errors import ShardError
+from hieramp_lit.stages import LiveStatus, alone
 from hieramp_lit.sweeps import (
+    CSV,
+    JSON,
     Event,
+    Row,
     Slot,
     SweepFile,
     SweepFolder,
     SweepRunner,
     Trial,
+    TrialFolder,
     claim_sweep,
     collect,
     describe,
     expand,
+    gpu_slots,
+    ranked,
     read_sweep_file,
     results_table,
     short_names,
     trials_table,
+    worker_slots,
 )
 
 _ROOT = Path("runs/sweeps")
-_MINUTE = 60.0
+_BETWEEN_LINES = 60.0  # seconds, of what a log is told while trials run
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -58,13 +68,16 @@ def main(args: Sequence[str], prog: str) -> None:
         return
     console = Console()
     for warning in _warnings(sweep):
-        console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
+        _warn(warning, console)
     root = options.out or _ROOT / sweep.title
     if options.dry_run:
         _dry_run(sweep, root, chosen, console)
         return
     slots = gpu_slots(options.gpus) if options.workers is None else worker_slots(options.workers)
-    run_sweep(sweep, root, trials, chosen, slots, console)
+    start = time.monotonic()
+    rows = run_sweep(sweep, root, trials, chosen, slots, console)
+    pages = [] if options.no_report else _report(root, rows, console)
+    _end(sweep, root, chosen, rows, pages, time.monotonic() - start, console)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -91,8 +104,10 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     where.add_argument("--workers", type=at_least_one, help="trials side by side on the processor, sharing its cores")
     run.add_argument("--dry-run", action="store_true", help="print the command lines, and run nothing")
     run.add_argument(
-        "--out", type=Path, metavar="FOLDER", help=f"for trials/, sweep.csv, sweep.json (default: {_ROOT}/NAME)"
-    )
+        "--out", type=Path, metavar="FOLDER",
+        help=f"for trials/, sweep.csv, sweep.json, report.html (default: {_ROOT}/NAME)",
+    )  # fmt: skip
+    run.add_argument("--no-report", action="store_true", help="write no report.html at the end")
     show = verbs.add_parser(
         "expand",
         help="list the trials",
@@ -121,7 +136,7 @@ def run_sweep(
     chosen: Sequence[Trial],
     slots: Sequence[Slot],
     console: Console,
-) -> None:
+) -> list[Row]:
     """Run what is not done yet, then show and write what came of all trials.
 
     Args:
@@ -132,10 +147,12 @@ def run_sweep(
         slots: Where they run.
         console: Where to tell.
 
+    Returns:
+        A row a trial.
+
     Raises:
         RunStoppedError: If a signal ends it.
         SweepFileError: If the folder holds trials of another command, or a configuration changes meanwhile.
-        SystemExit: With code 1 if a chosen trial failed or was refused.
     """
     with console.status("reading the trials' configurations"):
         folder = SweepFolder(sweep, root, chosen, trial_hash)
@@ -148,104 +165,97 @@ def run_sweep(
         markup=False, soft_wrap=True,
     )  # fmt: skip
 
-    with console.status("starting") as status:
-
-        def tell(event: Event) -> None:
-            ending = _time_left(event)
-            if event.outcome.status == "running":
-                status.update(f"{event.left} of {len(chosen)} trials left{ending}")
-                return
-            try:
-                collect(folder, trials)
-            except (OSError, ShardError) as error:  # the table is written again after the next trial
-                console.print(
-                    Text.assemble(("warning: ", "yellow"), f"the sweep's table is not written now: {error}"),
-                    soft_wrap=True,
-                )
-            value = (event.outcome.summary or {}).get(sweep.metric.name) if sweep.metric else None
-            came = "" if value is None or sweep.metric is None else f", {sweep.metric.name} {value:.4g}"
-            took = "" if event.outcome.seconds is None else f", {event.outcome.seconds:.0f} s"
-            why = f"\n  {event.outcome.reason}" if event.outcome.reason else ""
-            label = (f"{event.outcome.status}: ", "green" if event.outcome.status == "done" else "red")
-            console.print(
-                Text.assemble(label, f"{event.trial.id} {describe(event.trial, names)}{came}{took}{why}"),
-                soft_wrap=True,
-            )
-            if event.left:
-                console.print(f"  {event.left} left{ending}", style="dim", markup=False, soft_wrap=True)
-
+    def tell(event: Event) -> None:
+        if event.outcome.status == "running":
+            return
         try:
-            SweepRunner(folder, slots, tell).run(chosen)
-        finally:
-            rows = collect(folder, trials)
+            collect(folder, trials)
+        except (OSError, ShardError) as error:  # the table is written again after the next trial
+            _warn(f"the sweep's table is not written now: {error}", console)
+        value = (event.outcome.summary or {}).get(sweep.metric.name) if sweep.metric else None
+        came = "" if value is None or sweep.metric is None else f", {sweep.metric.name} {value:.4g}"
+        took = "" if event.outcome.seconds is None else f", {event.outcome.seconds:.0f} s"
+        why = f"\n  {event.outcome.reason}" if event.outcome.reason else ""
+        label = (f"{event.outcome.status}: ", "green" if event.outcome.status == "done" else "red")
+        console.print(
+            Text.assemble(label, f"{event.trial.id} {describe(event.trial, names)}{came}{took}{why}"),
+            soft_wrap=True,
+        )
+        if event.left:
+            rest = "" if event.seconds_left is None else f", about {duration(event.seconds_left)}"
+            console.print(f"  {event.left} left{rest}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    runner = SweepRunner(folder, slots, tell)
+    try:
+        with LiveStatus(console, runner.describe, _BETWEEN_LINES):
+            runner.run(chosen)
+    finally:
+        rows = collect(folder, trials)
     shown = [row for row in rows if row.outcome.status != "waiting" or row.outcome.reason]
     console.print(results_table(shown, sweep.metric))
     if len(shown) < len(rows):
         console.print(f"{len(rows) - len(shown)} further trials have not run.")
-    console.print(f"All numbers: {root / 'sweep.csv'}, {root / 'sweep.json'}", markup=False, soft_wrap=True)
     done_rows = [row for row in rows if row.outcome.status == "done"]
     if sweep.metric is not None and done_rows and all(row.value(sweep.metric) is None for row in done_rows):
         numbers = ", ".join(sorted(done_rows[0].outcome.summary or {}))
-        console.print(
-            Text.assemble(
-                ("warning: ", "yellow"),
-                f"no trial has {sweep.metric.name}, metric.name of {sweep.path}, in its summary. There are: {numbers}.",
-            ),
-            soft_wrap=True,
+        _warn(
+            f"no trial has {sweep.metric.name}, metric.name of {sweep.path}, in its summary. There are: {numbers}.",
+            console,
         )
+    return rows
+
+
+def _report(root: Path, rows: Sequence[Row], console: Console) -> list[Path]:
+    """The sweep's page, by whoever ends last of those that run it; one at a time."""
+    if any(row.outcome.status == "running" for row in rows):
+        console.print("Another process still runs trials of this sweep; the report is written by the last one.")
+        return []
+
+    def wait(holder: str) -> None:
+        console.print(f"waiting for the report of {holder}", markup=False)
+
+    with alone(root / "work" / "report.lock", wait, lambda: None):
+        return end_with_report(root, console)
+
+
+def _end(
+    sweep: SweepFile,
+    root: Path,
+    chosen: Sequence[Trial],
+    rows: Sequence[Row],
+    pages: Sequence[Path],
+    seconds: float,
+    console: Console,
+) -> None:
+    """Tell where everything is, and what was best or went wrong.
+
+    Raises:
+        SystemExit: With code 1 if a chosen trial failed or was refused.
+    """
     asked = {trial.id for trial in chosen}
     bad = [row for row in rows if row.trial.id in asked and row.outcome.status in {"failed", "refused"}]
+    where = [root / CSV, root / JSON, *pages]
     if bad:
+        errors = ", ".join(str(TrialFolder(root, row.trial).errors) for row in bad)
         console.print(
-            f"{len(bad)} of {len(chosen)} trials failed or were refused; what they said: "
-            f"{', '.join(str(folder.trial(row.trial).errors) for row in bad)}. The same command tries them again.",
+            f"{len(bad)} of {len(chosen)} trials failed or were refused; what they said: {errors}. The same command "
+            f"tries them again. Everything else: {', '.join(map(str, where))}",
             markup=False, soft_wrap=True,
         )  # fmt: skip
         raise SystemExit(1)
+    what, following = f"{sum(row.outcome.status == 'done' for row in rows)} of {len(rows)} trials", None
+    best = next((row for row in ranked(rows, sweep.metric) if row.value(sweep.metric) is not None), None)
+    if best is not None and sweep.metric is not None:
+        own = TrialFolder(root, best.trial).out
+        parameters = describe(best.trial, short_names([row.trial for row in rows], varying=True))
+        what += f"; best {best.trial.id}, {sweep.metric.name} {best.value(sweep.metric):.4g}: {parameters}"
+        where.insert(0, own)
+        following = command_line("report", own, "-o", own / PAGE)
+    close(what, where, seconds, following)
 
 
-def gpu_slots(names: Sequence[str] | None) -> list[Slot]:
-    """A slot a GPU.
-
-    Args:
-        names: As CUDA_VISIBLE_DEVICES names them; None for all that this process sees.
-
-    Returns:
-        One slot a GPU; where there is none and none is named, one slot with all cores.
-
-    Raises:
-        ValueError: If a GPU comes twice.
-    """
-    if names is None:
-        names = _visible_gpus()
-        if not names:
-            return worker_slots(1)
-    if len(set(names)) < len(names):
-        raise ValueError(f"--gpus {' '.join(names)}: a GPU comes twice. Give each once; a trial takes one alone.")
-    threads = str(max(1, available_cores() // len(names)))
-    return [Slot(f"GPU {name}", {"CUDA_VISIBLE_DEVICES": name, "OMP_NUM_THREADS": threads}) for name in names]
-
-
-def worker_slots(workers: int) -> list[Slot]:
-    """Slots on the processor, which share its cores.
-
-    Args:
-        workers: Trials side by side.
-    """
-    threads = str(max(1, available_cores() // workers))
-    environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": threads}
-    return [Slot(f"{threads} threads" if workers == 1 else f"worker {index}", environment) for index in range(workers)]
-
-
-def _visible_gpus() -> list[str]:
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name.strip() for name in given.split(",") if name.strip()]
-    import torch  # takes seconds, and is asked last
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a driver that is too old shows in the trials, which name it
-        return [str(index) for index in range(torch.cuda.device_count())]
+def _warn(what: str, console: Console) -> None:
+    console.print(Text.assemble(("warning: ", "yellow"), what), soft_wrap=True)
 
 
 def _chosen(trials: Sequence[Trial], indices: Sequence[int] | None) -> list[Trial]:
@@ -296,10 +306,3 @@ def _warnings(sweep: SweepFile) -> list[str]:
             f"{', '.join(sweep.server_only)} of {sweep.path}: W&B's server alone does that; here every trial ends."
         )
     return found
-
-
-def _time_left(event: Event) -> str:
-    if event.seconds_left is None or not event.left:
-        return ""
-    minutes = event.seconds_left / _MINUTE
-    return f", about {minutes:.0f} min" if minutes > 1 else ", less than a minute"

@@ -76,9 +76,14 @@ class TrialProcess:
             claim.release()
             raise
 
+    @property
+    def seconds(self) -> float:
+        """That it has run."""
+        return time.monotonic() - self._start
+
     def conclude(self) -> Outcome:
         """Once it has ended: what came of it, recorded; others may have the trial."""
-        outcome = self._judge(self._process.wait(), round(time.monotonic() - self._start, 1))
+        outcome = self._judge(self._process.wait(), round(self.seconds, 1))
         self.folder.record(outcome)
         self._claim.release()
         return outcome if outcome.status != "done" else self.folder.outcome()

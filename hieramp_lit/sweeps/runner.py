@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from hieramp_lit.jobs import RunStoppedError, job_id, requeue, signal_name
+from hieramp_lit.pace import duration
+from hieramp_lit.stages import last_progress
 from hieramp_lit.sweeps.expansion import Trial
 from hieramp_lit.sweeps.process import Slot, TrialProcess
 from hieramp_lit.sweeps.sweep_file import SweepFileError
@@ -65,6 +67,8 @@ class SweepRunner:
         self._held: list[TrialFolder] = []
         self._running: list[TrialProcess] = []
         self._seconds: list[float] = []
+        self._total = 0
+        self._began = time.monotonic()
 
     def run(self, trials: Sequence[Trial]) -> None:
         """Run what is not done and not held by another process.
@@ -81,6 +85,7 @@ class SweepRunner:
         with _heard_signals() as heard:
             try:
                 folders = [self._folder.trial(trial) for trial in trials]
+                self._total, self._began = len(folders), time.monotonic()
                 self._run(deque(folder for folder in folders if not folder.is_done()), heard)
                 # Those that another process held a while ago: it may have been killed.
                 self._run(deque(self._held), heard)
@@ -98,6 +103,15 @@ class SweepRunner:
                 f"{self._change} changed while the sweep ran: it ends here, so that no table mixes trials of two "
                 "configurations. The same command goes on with what is there now, and runs again what it changes."
             )
+
+    def describe(self) -> str:
+        """What goes on now, in lines for people: how many have ended, how long the rest takes, what runs and says."""
+        running = list(self._running)
+        left = len(self._waiting) + len(running) + len(self._held)
+        seconds = self._seconds_left(running)
+        rest = "" if seconds is None or not left else f", about {duration(seconds)} left"
+        first = f"{self._total - left} of {self._total} trials ended, {duration(time.monotonic() - self._began)}{rest}"
+        return "\n".join([first, *(f"  {_describe(process)}" for process in running)])
 
     def _run(self, waiting: deque[TrialFolder], heard: Sequence[int]) -> None:
         self._waiting = waiting
@@ -139,10 +153,15 @@ class SweepRunner:
 
     def _report(self, trial: Trial, outcome: Outcome, slot: Slot) -> None:
         left = len(self._waiting) + len(self._running)
-        seconds = None
-        if self._seconds:  # the median, since the first trials also make what all share
-            seconds = statistics.median(self._seconds) * left / (len(self._running) + len(self._free))
-        self._tell(Event(trial, outcome, slot, left, seconds))
+        self._tell(Event(trial, outcome, slot, left, self._seconds_left(list(self._running))))
+
+    def _seconds_left(self, running: Sequence[TrialProcess]) -> float | None:
+        """Of the trials that run or wait; None before the first has come to its end."""
+        if not self._seconds:
+            return None
+        each = statistics.median(self._seconds)  # not the mean, since the first trials also make what all share
+        begun = sum(max(0.0, each - process.seconds) for process in running)
+        return (begun + each * len(self._waiting)) / max(1, len(running) + len(self._free))
 
     def _end(self, heard: Sequence[int]) -> None:
         for process in self._running:
@@ -156,6 +175,12 @@ class SweepRunner:
         for process in self._running:
             process.end()
         self._running.clear()
+
+
+def _describe(process: TrialProcess) -> str:
+    said = last_progress(process.folder.log)
+    told = f"{process.folder.trial.id} on {process.slot.name}, {duration(process.seconds)}"
+    return f"{told}: {said}" if said else told
 
 
 def patience(signum: int | None) -> float:

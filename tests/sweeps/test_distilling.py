@@ -82,7 +82,7 @@ def test_trials_without_a_server_and_under_an_agent(
 ) -> None:
     del os.environ["WANDB_MODE"]
     with pytest.raises(SystemExit):
-        main(["sweep", "run", str(tiny_sweep), "--out", "out", "--workers", "2", "--index", "0", "2"])
+        main(["sweep", "run", str(tiny_sweep), "--out", "out", "--no-report", "--workers", "2", "--index", "0", "2"])
     impossible, coarse, mid = expand(read_sweep_file(tiny_sweep), 3)
     refused, done = (TrialFolder(Path("out"), trial) for trial in (impossible, mid))
     assert refused.outcome().status == "refused"

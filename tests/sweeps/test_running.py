@@ -24,7 +24,7 @@ METRIC = {"name": "student/top1_last", "goal": "maximize"}
 def run(path: Path, *flags: str) -> int:
     """Exit code of the command."""
     try:
-        main(["sweep", "run", str(path), "--out", str(ROOT), "--workers", "2", *flags])
+        main(["sweep", "run", str(path), "--out", str(ROOT), "--workers", "2", "--no-report", *flags])
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
@@ -181,7 +181,7 @@ def test_a_trial_has_its_share_of_the_machine(sweep_path: Callable[..., Path]) -
     cores = len(os.sched_getaffinity(0))
     assert run(path) == 0
     assert (folder(path, 0).out / "starts").read_text().split(" ")[1:] == ["", f"{max(1, cores // 2)}\n"]
-    main(["sweep", "run", str(path), "--out", "gpus", "--gpus", "3", "GPU-7a"])
+    main(["sweep", "run", str(path), "--out", "gpus", "--no-report", "--gpus", "3", "GPU-7a"])
     found = {(TrialFolder(Path("gpus"), trial).out / "starts").read_text().split(" ")[1] for trial in trials(path)}
     assert found == {"3", "GPU-7a"}
     with pytest.raises(ValueError, match="--gpus 1 1"):
@@ -270,7 +270,7 @@ class TestInterruption:
         started: list[subprocess.Popen[str]] = []
 
         def start(path: Path, *flags: str) -> "subprocess.Popen[str]":
-            words = [sys.executable, "-m", "hieramp_lit", "sweep", "run", str(path), "--out", str(ROOT), *flags]
+            words = [sys.executable, "-m", "hieramp_lit", "sweep", "run", str(path), "--out", str(ROOT), "--no-report", *flags]
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             started.append(process)
             return process

@@ -1,0 +1,91 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hieramp_lit.analysis.saliency import ImageMaps, MapMeasures, StripRow, draw_maps, draw_strips
+from hieramp_lit.analysis.saliency.files import Look, write_entropy_figure, write_pictures, write_tables
+
+IMAGE = np.full((4, 4, 3), 90, np.uint8)
+EVEN, HALF = np.full((2, 2), 0.25), np.array([[0.5, 0.5], [0.0, 0.0]])
+TOP = np.array([[True, True], [False, False]])
+
+
+def look(title: str, maps: dict[str, np.ndarray]) -> Look:
+    """A set of two classes; keys of images with a map each at scale 1, none at scale 0."""
+    measures, drawn = MapMeasures((1, 2)), []
+    for key, own in maps.items():
+        cls = int(key[5])
+        measures.add(key, cls, (None, own), TOP)
+        drawn.append(ImageMaps(key, cls, cls, 0, IMAGE, (None, own)))
+    return Look(title, ("zero", "one"), drawn, measures)
+
+
+LOOKS = (
+    look("amplified", {"r00000_00000": HALF, "r00001_00000": EVEN}),
+    look("plain", {"r00000_00000": EVEN, "r00001_00000": EVEN}),
+)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_every_number_is_in_a_table(tmp_path: Path) -> None:
+    files = write_tables(LOOKS, tmp_path / "saliency")
+    assert [path.name for path in files] == ["images.csv", "classes.csv", "scales.csv"]
+    images, classes, scales = map(table, files)
+    assert [(row["set"], row["key"], row["scale"]) for row in images[:3]] == [
+        ("amplified", "r00000_00000", "0"), ("amplified", "r00000_00000", "1"), ("amplified", "r00001_00000", "0"),
+    ]  # fmt: skip
+    assert images[0]["entropy"] == ""  # no class token, no number
+    assert {name: float(images[1][name]) for name in ("entropy_share", "iou", "pointing", "mask_share")} == {
+        "entropy_share": pytest.approx(0.5), "iou": 1.0, "pointing": 1.0, "mask_share": 0.5,
+    }  # fmt: skip
+    assert float(classes[1]["iou_mean"]) == 1.0
+    assert (classes[1]["name"], classes[1]["iou_std"], classes[1]["iou_n"]) == ("zero", "", "1")
+    assert float(scales[1]["entropy_share_mean"]) == pytest.approx(0.75)
+    assert (scales[3]["set"], scales[3]["side"], scales[3]["entropy_n"]) == ("plain", "2", "2")
+
+
+def test_pictures_stand_the_sets_rows_of_an_image_together(tmp_path: Path) -> None:
+    files = write_pictures(LOOKS, tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in files] == [
+        "images/r00000_00000.png", "images/r00001_00000.png", "strips.png", "scales/scale_1.png",
+    ]  # fmt: skip
+    rows = [
+        StripRow("zero\nr00000_00000\namplified", IMAGE, (None, HALF)),
+        StripRow("plain", IMAGE, (None, EVEN)),
+        StripRow("one\nr00001_00000\namplified", IMAGE, (None, EVEN)),
+        StripRow("plain", IMAGE, (None, EVEN)),
+    ]
+    expected = [
+        draw_strips(rows[:2], 2),
+        draw_strips(rows[2:], 2),
+        draw_strips(rows, 2),
+        draw_maps(
+            {
+                "amplified, scale 1": [[(IMAGE, HALF)], [(IMAGE, EVEN)]],
+                "plain, scale 1": [[(IMAGE, EVEN)], [(IMAGE, EVEN)]],
+            },
+            ["zero", "one"],
+        ),
+    ]
+    for path, picture in zip(files, expected, strict=True):
+        assert np.array_equal(np.asarray(Image.open(path)), np.asarray(picture))
+
+
+def test_an_image_that_one_set_lacks_still_has_its_rows(tmp_path: Path) -> None:
+    lacking = look("plain", {"r00001_00000": EVEN})
+    files = write_pictures((LOOKS[0], lacking), tmp_path)
+    alone = draw_strips([StripRow("zero\nr00000_00000\namplified", IMAGE, (None, HALF))])
+    assert np.array_equal(np.asarray(Image.open(files[0])), np.asarray(alone))
+
+
+def test_the_entropy_figure_is_written_in_each_format(tmp_path: Path) -> None:
+    files = write_entropy_figure(LOOKS, tmp_path / "new", ("png", "svg"))
+    assert [path.name for path in files] == ["entropy.png", "entropy.svg"]
+    svg = files[1].read_text()
+    assert all(word in svg for word in ("amplified (n = 2)", "plain (n = 2)"))

@@ -1,6 +1,7 @@
 """How good students become: on the set, on random real images, and in the paper."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from hieramp_lit.report.content.story import Member, Story
 from hieramp_lit.report.matching import Row, match
 from hieramp_lit.report.measured import measured_of
 from hieramp_lit.report.page import Block, Column, Figure, Note, Section, Table
+from hieramp_lit.report.page.blocks import Cell
 from hieramp_lit.report.results import Result
 from hieramp_lit.report.scores import improvement_over_random
 from hieramp_lit.report.table import accuracy, caption, protocol_name
@@ -159,7 +161,7 @@ def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[str]]:
                 rows.setdefault(key, row)
                 if row.remark:
                     reasons.setdefault(row.remark, []).append(one.title)
-    sentences = [f"The paper's numbers beside {', '.join(dict.fromkeys(titles))}: {reason}."
+    sentences = [f"No number of the paper beside {', '.join(dict.fromkeys(titles))}: {reason}."
                  for reason, titles in reasons.items()]  # fmt: skip
     return list(rows.values()), sentences
 
@@ -177,9 +179,9 @@ def _table(judged: Sequence[Judged], beside: Sequence[Row], described: str, pref
     columns = [Column("set"), Column("IPC", 0, True), Column("n", 0, True)]
     for which in WHICH:
         columns += [Column(f"top-1 {which}, %", 1, True), Column(f"± {which}", 1, True)]
-    columns += [Column("IOR last, points", 1, True), Column("IOR best, points", 1, True), Column("student")]
-    columns += [Column("protocol")]
-    rows: list[list[Any]] = [_row(one) for one in judged]
+    columns += [Column("IOR last, points", 1, True), Column("IOR best, points", 1, True)]
+    columns += [Column("student"), Column("protocol")]
+    rows: list[list[Cell]] = [_row(one) for one in judged]
     for row in beside:
         paper = row.paper
         if paper is None:
@@ -188,12 +190,26 @@ def _table(judged: Sequence[Judged], beside: Sequence[Row], described: str, pref
         rows.append([f"{name} (paper, Table {row.table})", paper.ipc, None, None, None, paper.mean, paper.std, None,
                      None, paper.student, "RDED's"])  # fmt: skip
     text = f"{described[0].upper()}{described[1:]}. IOR: points above as many random real images."
-    return Table(f"{prefix}accuracy-table", "Accuracy", columns, rows, text)
+    return _without_equal(Table(f"{prefix}accuracy-table", "Accuracy", columns, rows, text))
 
 
-def _row(one: Judged) -> list[Any]:
+def _without_equal(table: Table) -> Table:
+    """Words that are the same in all rows stand below the table, and columns without a number nowhere."""
+    columns, caption_of, kept = [], table.caption, []
+    for place, column in enumerate(table.columns):
+        values = {row[place] for row in table.rows}
+        if column.title in ("student", "protocol") and len(values) == 1:
+            caption_of += f" {column.title.capitalize()}: {values.pop()}."
+        elif values != {None}:
+            columns.append(column)
+            kept.append(place)
+    rows = [[row[place] for place in kept] for row in table.rows]
+    return replace(table, columns=columns, rows=rows, caption=caption_of)
+
+
+def _row(one: Judged) -> list[Cell]:
     summary = one.result["summary"]
-    cells: list[Any] = [one.title, one.result["set"].get("images_per_class"), summary["n"]]
+    cells: list[Cell] = [one.title, one.result["set"].get("images_per_class"), summary["n"]]
     for which in WHICH:
         std = summary["std_sample"][f"top1_{which}"]
         cells += [100 * summary["mean"][f"top1_{which}"], None if std is None else 100 * std]

@@ -1,10 +1,11 @@
 """What it took: seconds and memory of each stage and image, and hours of devices."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hieramp_lit.report.content.story import StageRecord, Story
 from hieramp_lit.report.page import Block, Column, Note, Section, Table
+from hieramp_lit.report.page.blocks import Cell
 
 _HOUR = 3600.0
 _GIB = 2**30
@@ -68,7 +69,7 @@ def cost_section(story: Story, prefix: str) -> Section:
         text = f"A {story.what} does not record how long it took: `hieramp distill` does, stage by stage."
         return Section(f"{prefix}cost", title, [Note(text, "missing")])
     total = hours(story.stages)
-    return Section(f"{prefix}cost", title, cost_blocks(story.stages, prefix), f"In all {hours_in_words(total)}.")
+    return Section(f"{prefix}cost", title, cost_blocks(story.stages, prefix), f"In all: {hours_in_words(total)}.")
 
 
 def cost_blocks(records: Sequence[StageRecord], prefix: str) -> list[Block]:
@@ -82,17 +83,19 @@ def cost_blocks(records: Sequence[StageRecord], prefix: str) -> list[Block]:
     columns = [Column("stage"), Column("seconds", 1, True), Column("images", 0, True),
                Column("seconds per image", 3, True), Column("device"), Column("devices", 0, True),
                Column("host memory, GiB", 2, True), Column("device memory, GiB", 2, True)]  # fmt: skip
-    rows: list[list[Any]] = []
+    rows: list[list[Cell]] = []
     for record in kept:
         cost = record.cost or {}
         each = record.seconds / record.images if record.images else None
         rows.append([record.name, record.seconds, record.images, each, _device(record) or None, cost.get("devices"),
                      _gib(cost.get("peak_memory_bytes")), _gib(cost.get("peak_device_memory_bytes"))])  # fmt: skip
-    total = hours(kept)
     text = (
-        f"{hours_in_words(total)} in all: of GPUs, devices × seconds. Seconds of a stage are its whole process, start "
-        "and loading included; those of students are the sum over their seeds. Memory is the peak."
+        "Seconds of a stage are its whole process, start and loading included; those of students are the sum over "
+        f"their seeds. Memory is the peak. GPU hours are devices × seconds; in all: {hours_in_words(hours(kept))}."
     )
+    filled = [place for place in range(len(columns)) if any(row[place] is not None for row in rows)]
+    rows = [[row[place] for place in filled] for row in rows]
+    columns = [columns[place] for place in filled]
     blocks: list[Block] = [Table(f"{prefix}cost-table", "Cost of the stages", columns, rows, text)]
     without = [record.name for record in kept if (record.cost or {}).get("peak_memory_bytes") is None]
     if without:

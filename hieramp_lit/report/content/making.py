@@ -39,6 +39,10 @@ def making(story: Story, prefix: str) -> Section:
         blocks.append(Facts("Versions", _versions_of(main.result)))
     if story.facts:
         blocks.append(Facts(f"The {story.what}", story.facts))
+    if story.values:
+        columns = (Column("key"), Column("value"))
+        title = f"What the {story.what} sets"
+        blocks.append(Table(f"{prefix}values", title, columns, [list(pair) for pair in story.values], folded=True))
     blocks += _commands(story, manifest)
     blocks += [Note(text, "missing") for text in story.missing]
     return Section(f"{prefix}making", "What was made from what", blocks)

@@ -1,7 +1,7 @@
 """A sweep's folder: every trial with its parameters and numbers, and the best one's own story."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,4 @@ def best_story(sweep: Sweep) -> Story | None:
     if off is not None and off is not best and story.beside("plain") is None and off.story is not None:
         others = [off.story.main]
     name = f"Best trial: {sweep.words(best)}"
-    return Story(
-        name, story.what, story.path, (*story.members, *others), story.stages, story.commands, story.tuning,
-        story.facts, story.missing,
-    )  # fmt: skip
+    return replace(story, name=name, members=(story.main, *others, *story.members[1:]))

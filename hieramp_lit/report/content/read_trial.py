@@ -50,9 +50,7 @@ def read_trial(result: Mapping[str, Any], file: Path) -> Story:
         ("trial", f"{trial['name']}, hash {trial['hash'][:10]}"),
         ("hieramp_lit of the stages", ", ".join(versions)),
     ]
-    facts += [
-        (f"set in the trial: {key}", _shown(value)) for key, value in trial["values"].items() if value is not None
-    ]
+    values = [(key, _shown(value)) for key, value in trial["values"].items() if value is not None]
     return Story(
         str(trial["name"]),
         "trial",
@@ -62,6 +60,7 @@ def read_trial(result: Mapping[str, Any], file: Path) -> Story:
         tuple(record.command for record in records),
         _tuning(stages, file),
         tuple((name, value) for name, value in facts if value),
+        tuple(values),
         tuple(missing),
     )
 

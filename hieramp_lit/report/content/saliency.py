@@ -24,7 +24,7 @@ _MOST_MEASURED = 60
 """Images whose maps are measured: a shard is read whole for each class, so not all of a large set."""
 _STORE = (
     "`hieramp predict` stores them with --model.save_saliency true, in another folder, as maps belong to the set; "
-    "`hieramp analyze SET --saliency CONFIG` makes them anew from the weights."
+    "`hieramp analyze SET --config ITS.yaml` makes them again from the weights."
 )
 
 

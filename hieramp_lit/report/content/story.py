@@ -78,6 +78,7 @@ class Story:
         commands: To make it again.
         tuning: ``metrics.csv`` files of the tuning, in the order of writing.
         facts: Name and value of what else the source says of itself.
+        values: Its configuration as it was typed, by dotted keys.
         missing: Sentences: what the source names and is gone, and what to do.
     """
 
@@ -89,6 +90,7 @@ class Story:
     commands: tuple[str, ...] = ()
     tuning: tuple[Path, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
 
     @property
@@ -116,10 +118,10 @@ def kind_of(generator: str | None, configuration: Mapping[str, Any] | None) -> K
 
 
 def title_of(generator: str | None, configuration: Mapping[str, Any] | None) -> str:
-    """What its sets are called: ``amplified (coarse, β 5, ρ 50 %)``, ``plain``, ``random real``, ``rded``."""
+    """What its sets are called: ``amplified: coarse, β 5, ρ 50 %``, ``plain``, ``random real``, ``rded``."""
     kind = kind_of(generator, configuration)
     if kind == "amplified":
-        return f"amplified ({schedule_words(configuration or {})})"
+        return f"amplified: {schedule_words(configuration or {})}"
     return TITLES.get(kind) or (generator or "full data set")
 
 

@@ -24,7 +24,7 @@ def sweep_cost(sweep: Sweep, prefix: str) -> Section:
         blocks.append(Note(f"No result.json, so nothing of the stages of: {', '.join(gone)}.", "missing"))
     if not records and not gone:
         blocks.append(Note("No trial is done, so no stage has told its time.", "missing"))
-    lead = f"In all {hours_in_words(hours(records))}; the trials' commands ran for {ran:.0f} s." if records else ""
+    lead = f"In all: {hours_in_words(hours(records))}; the trials' commands ran for {ran:.0f} s." if records else ""
     return Section(f"{prefix}sweep-cost", "Cost of the sweep", blocks, lead)
 
 

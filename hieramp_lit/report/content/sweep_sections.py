@@ -1,6 +1,7 @@
 """What came of a sweep: how many trials, which was best, and how the metric depends on what was varied."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -18,11 +19,19 @@ from hieramp_lit.report.content.sweep_grid import (
     unit_of,
 )
 from hieramp_lit.report.page import Block, Column, Commands, Facts, Figure, Note, Section, Table
+from hieramp_lit.report.page.blocks import Cell
 
 _DEVIATION = "_std_sample"
 _MOST_REASON = 400
+_WORDS = re.compile(r"top([15])_(last|best)")
 _BESIDE = {"student/top1_best": "top-1 best, %", "student/ior_last": "IOR, points"}
 """Shares that stand beside the metric."""
+
+
+def metric_words(metric: str | None) -> str:
+    """A metric for people, with its unit: ``top-1 last, %`` of ``student/top1_last``."""
+    name = (metric or "").removeprefix("student/")
+    return _WORDS.sub(r"top-\1 \2", name) + unit_of(metric)[1]
 
 
 def found_line(sweep: Sweep) -> str:
@@ -34,7 +43,7 @@ def found_line(sweep: Sweep) -> str:
     if value is None:
         why = "its file names no metric" if sweep.metric is None else f"none has the metric {sweep.metric}"
         return f"{_done(sweep)} of {len(sweep.trials)} trials are done; which is best is not known, as {why}."
-    return f"Best of {_done(sweep)} trials: {_name(sweep, best)}, {sweep.metric} {shown(sweep, best)}."
+    return f"Best of {_done(sweep)} trials: {_name(sweep, best)}, {_bare(sweep)} {shown(sweep, best)}."
 
 
 def shown(sweep: Sweep, trial: SweptTrial) -> str:
@@ -117,7 +126,7 @@ def landscape(sweep: Sweep, prefix: str) -> Section:
 
 
 def _heatmaps(sweep: Sweep, axes: Sequence[Axis], prefix: str) -> list[Block]:
-    label = f"{sweep.metric}{unit_of(sweep.metric)[1]}"
+    label = metric_words(sweep.metric)
     panels, most = strength_panels(sweep)
     if panels:
         text = f"{label}, {over_words(sweep)}." + (f" Cells are means over up to {most} trials." if most > 1 else "")
@@ -173,10 +182,10 @@ def _heatmap_figure(panels: Sequence[Panel], title: str, text: str, label: str, 
 
 
 def _parallel(sweep: Sweep, axes: Sequence[Axis], prefix: str) -> Figure:
-    factor, unit = unit_of(sweep.metric)
+    factor, _ = unit_of(sweep.metric)
     values = [sweep.value(trial) for trial in sweep.trials]
     colour = [None if value is None else factor * value for value in values]
-    label = f"{sweep.metric}{unit}"
+    label = metric_words(sweep.metric)
     best = sweep.best
     place = None if best is None or sweep.value(best) is None else sweep.trials.index(best)
     all_axes = [*axes, Axis(label, colour)]
@@ -209,25 +218,29 @@ def trials_table(sweep: Sweep, axes: Sequence[Axis], prefix: str) -> Table:
     columns = [Column("rank", 0, True)]
     columns += [Column(axis.title, None, is_numeric) for axis, is_numeric in zip(axes, numeric, strict=True)]
     if sweep.metric is not None:
-        columns += [Column(f"{sweep.metric}{unit}", 1 if unit else 4, True), Column("±", 1 if unit else 4, True)]
+        columns += [Column(metric_words(sweep.metric), 1 if unit else 4, True), Column("±", 1 if unit else 4, True)]
     others = [
         (name, words)
         for name, words in _BESIDE.items()
         if name != sweep.metric and any(name in trial.summary for trial in sweep.trials)
     ]
     columns += [Column(words, 1, True) for _, words in others]
-    columns += [Column("status"), Column("seconds", 0, True), Column("reason"), Column("id")]
-    rows: list[list[Any]] = []
+    columns += [Column("seconds", 0, True), Column("status"), Column("reason"), Column("id")]
+    rows: list[list[Cell]] = []
     for rank, trial in enumerate(sweep.ranked, 1):
         value, std = sweep.value(trial), deviation(sweep, trial)
-        row: list[Any] = [rank if value is not None else None, *(axis.values[place[trial.id]] for axis in axes)]
+        row: list[Cell] = [rank if value is not None else None, *(axis.values[place[trial.id]] for axis in axes)]
         row = [_whole(cell) for cell in row]
         if sweep.metric is not None:
             row += [None if value is None else factor * value, None if std is None else factor * std]
         row += [100 * trial.summary[name] if name in trial.summary else None for name, _ in others]
-        rows.append([*row, trial.status, trial.seconds, _short(trial.reason) or None, trial.id])
-    text = f"Best first; {over_words(sweep)}. IOR: points above random real images."
-    return Table(f"{prefix}trials", "Trials", columns, rows, text)
+        rows.append([*row, trial.seconds, trial.status, _short(trial.reason) or None, trial.id])
+    text = f"Best first; {over_words(sweep)}." + (" IOR: points above random real images." if others else "")
+    kept = [
+        place for place, column in enumerate(columns) if column.title != "reason" or any(row[place] for row in rows)
+    ]
+    rows = [[row[place] for place in kept] for row in rows]
+    return Table(f"{prefix}trials", "Trials", [columns[place] for place in kept], rows, text)
 
 
 def _whole(cell: Any) -> Any:
@@ -241,6 +254,10 @@ def _name(sweep: Sweep, trial: SweptTrial) -> str:
     if strength is not None and axes and axes[0].title == "amplified stages" and len(axes) <= 3:
         return strength.words
     return sweep.words(trial)
+
+
+def _bare(sweep: Sweep) -> str:
+    return metric_words(sweep.metric).removesuffix(", %")
 
 
 def _done(sweep: Sweep) -> int:

@@ -112,13 +112,13 @@ def _told(images: Mapping[str, Any], smaller: Mapping[str, Encoded], limit: int,
         if one.level:
             pixels = "" if one.width == images[name].width else f", {images[name].width} → {one.width} pixels wide"
             done.append(f"{name} (WebP, quality {LEVELS[one.level].quality}{pixels})")
-    where = "as PNG files beside this page" if figures is not None else "written as files with --figures FOLDER"
-    text = f"To keep this page below {limit / 1e6:g} MB, {len(done)} of {len(smaller)} pictures have lost detail: "
-    kept = "; ".join(done)
-    kept = kept if len(kept) < _ROOM_FOR_NOTE // 4 else f"{len(done)} pictures, the largest first"
-    return Section(
-        "size-of-this-page", "Size of this page", [Note(f"{text}{kept}. They are whole {where}.", "warning")]
-    )
+    kept = "; ".join(done) if len("; ".join(done)) < _ROOM_FOR_NOTE // 4 else "the largest first"
+    whole = "Run `hieramp report` with --figures FOLDER to get them whole."
+    if figures is not None:
+        whole = f"The files in the folder {figures.name} are whole."
+    lost = f"{len(done)} of {len(smaller)} pictures have lost detail: {kept}."
+    text = f"To keep this page below {limit / 1e6:g} MB, {lost} {whole}"
+    return Section("size-of-this-page", "Size of this page", [Note(text, "warning")])
 
 
 def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], added: Section | None = None) -> str:

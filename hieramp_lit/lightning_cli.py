@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from hieramp_lit.callbacks.run_logger import RunLogger
 from hieramp_lit.callbacks.training_progress import TrainingProgress
 from hieramp_lit.checkpoints import check_resumable
 from hieramp_lit.cli import LIGHTNING_COMMANDS, raised_by
+from hieramp_lit.commands.run_closing import close_run
 from hieramp_lit.jobs import end_with_parent
 from hieramp_lit.tasks.tokenization import Tokenization
 from hieramp_lit.tracking import has_key
@@ -168,8 +170,12 @@ def run(args: ArgsType) -> None:
     if "LOCAL_RANK" in os.environ:
         end_with_parent(signal.SIGKILL)  # a rank whose launcher was killed would wait for the others for ever
     commands = {command: _parser_texts(command, summary) for command, summary in LIGHTNING_COMMANDS.items()}
+    start = time.monotonic()
     with without_misleading_noise():
-        _cli(args, {"prog": "hieramp", "version": __version__, **commands}, run=True)
+        cli = _cli(args, {"prog": "hieramp", "version": __version__, **commands}, run=True)
+    command = str(cli.subcommand)
+    given = getattr(cli.config[command].model, "init_args", {})
+    close_run(command, cli.model, cli.datamodule, cli.trainer, given, time.monotonic() - start)
 
 
 def build(args: Sequence[str], command: str, summary: str) -> HierampCLI:

@@ -19,7 +19,8 @@ def rate(number: float, seconds: float, things: str) -> str:
     """
     for_one_second = number / max(seconds, 1e-9)
     unit, length = next((one for one in _UNITS if for_one_second * one[1] >= 1), _UNITS[-1])
-    return f"{for_one_second * length:.1f} {things}/{unit}"
+    shown = for_one_second * length
+    return f"{shown:,.1f} {things}/{unit}" if shown < 1000 else f"{shown:,.0f} {things}/{unit}"
 
 
 def seconds_left(number: float, total: float, seconds: float) -> float | None:

@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -39,11 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser, images: int = IMAGES) -> None
     )
 
 
-def run(options: argparse.Namespace) -> Report:
+def run(options: argparse.Namespace, progress: Callable[[int, int], None] | None = None) -> Report:
     """Time one epoch of each.
 
     Args:
         options: Those of `add_arguments`, ``device``, ``repeats`` and ``warmup``.
+        progress: Called after each run, see `time_candidates`.
     """
     device = chosen_device(options.device)
     kept = keep_freed_memory(device)
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> Report:
         for name, placed in placements(bank, device).items():
             path = BankPath(placed, options.batch_size, device, augmentation)
             candidates.append(Candidate(f"bank {name}", path.run, options.images))
-        timings = time_candidates(candidates, device, options.repeats, options.warmup)
+        timings = time_candidates(candidates, device, options.repeats, options.warmup, progress=progress)
     return Report(
         name="data",
         unit="images",

@@ -1,7 +1,7 @@
 """`hieramp bench generate`: what an image costs with plain VAR, with class tokens, and amplified (paper, Table 9)."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -47,8 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", metavar="FILE", help="weights of a tokenizer (default: random)")
 
 
-def run(options: argparse.Namespace) -> Report:
+def run(options: argparse.Namespace, progress: Callable[[int, int], None] | None = None) -> Report:
     """Time every batch size.
+
+    Args:
+        options: Those of `add_arguments`, ``device``, ``repeats`` and ``warmup``.
+        progress: Called after each run, see `time_candidates`.
 
     Raises:
         ValueError: For options that cannot be.
@@ -77,7 +81,7 @@ def run(options: argparse.Namespace) -> Report:
                 peak = partial(getattr, process, "peak_bytes")
                 candidates.append(Candidate(BASELINE, process, batch, batch * flops[False], peak))
             timings = time_candidates(
-                candidates, device, options.repeats, options.warmup, leave_out_too_large=device.type == "cuda"
+                candidates, device, options.repeats, options.warmup, device.type == "cuda", progress
             )
         timed = [timing.candidate.name for timing in timings]
         notes += [f"batch {batch}: too large for the memory: {c.name}." for c in candidates if c.name not in timed]

@@ -101,6 +101,7 @@ def time_candidates(
     repeats: int = 5,
     warmup: int = 1,
     leave_out_too_large: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Timing]:
     """Time candidates in turns: every repeat runs each of them once, each time starting with another one.
 
@@ -110,6 +111,7 @@ def time_candidates(
         repeats: Timed runs of each, at least 1.
         warmup: Runs of each before that, at least 1: the first one is reported as `Timing.first_s`.
         leave_out_too_large: Go on without a candidate that has too little memory in its first runs.
+        progress: Called after each run, with the numbers of those that are done and of all.
 
     Returns:
         One a candidate, but for those left out.
@@ -119,26 +121,37 @@ def time_candidates(
     """
     if repeats < 1 or warmup < 1 or not candidates:
         raise ValueError(f"repeats={repeats}, warmup={warmup}, {len(candidates)} candidates: give at least 1 of each.")
-    timings = []
+    timings: list[Timing] = []
+    each, left_out = warmup + repeats, 0
+
+    def count(done: int) -> None:
+        if progress is not None:
+            progress(done, each * (len(candidates) - left_out))
+
     for candidate in candidates:
+        before = len(timings) * warmup
         try:
             timing = Timing(candidate)
             timing.first_s = _seconds(candidate, device)
-            for _ in range(warmup - 1):
+            count(before + 1)
+            for run in range(1, warmup):
                 _seconds(candidate, device)
+                count(before + run + 1)
         except torch.OutOfMemoryError:
             if not leave_out_too_large:
                 raise
+            left_out += 1
         else:
             timings.append(timing)
     for repeat in range(repeats):
         turn = repeat % len(timings)
-        for timing in timings[turn:] + timings[:turn]:
+        for place, timing in enumerate(timings[turn:] + timings[:turn]):
             reset_peak_memory(device)
             timing.seconds.append(_seconds(timing.candidate, device))
             elsewhere = timing.candidate.peak_bytes
             peak = peak_memory(device) if elsewhere is None else elsewhere()
             timing.peak_bytes = peak if timing.peak_bytes is None or peak is None else max(timing.peak_bytes, peak)
+            count(len(timings) * (warmup + repeat) + place + 1)
     return timings
 
 

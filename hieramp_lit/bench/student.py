@@ -6,7 +6,7 @@ norm, the teacher's labels, forward, backward and AdamW.
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -43,11 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="see model.compile (default: none)")  # fmt: skip
 
 
-def run(options: argparse.Namespace) -> Report:
+def run(options: argparse.Namespace, progress: Callable[[int, int], None] | None = None) -> Report:
     """Time one epoch of each way to data, and of none.
 
     Args:
         options: Those of `add_arguments`, ``device``, ``repeats`` and ``warmup``.
+        progress: Called after each run, see `time_candidates`.
     """
     device = chosen_device(options.device)
     kept = keep_freed_memory(device)
@@ -73,9 +74,9 @@ def run(options: argparse.Namespace) -> Report:
         candidates = [
             Candidate(name, partial(_train, student, source), options.images, flops) for name, source in sources.items()
         ]
-        timings = time_candidates(candidates, device, options.repeats, options.warmup)
+        timings = time_candidates(candidates, device, options.repeats, options.warmup, progress=progress)
         alone = [Candidate(name, path.run, options.images) for name, path in paths.items()]
-        data = time_candidates(alone, device, options.repeats, options.warmup)
+        data = time_candidates(alone, device, options.repeats, options.warmup, progress=progress)
     title = f"{options.student} under {options.teacher}, {options.image_size}², batches of {options.batch_size}"
     return Report(
         name="student",

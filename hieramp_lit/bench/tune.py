@@ -52,11 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", choices=("none", "default"), default="none", help="see `model.compile`")
 
 
-def run(options: argparse.Namespace) -> Report:
+def run(options: argparse.Namespace, progress: Callable[[int, int], None] | None = None) -> Report:
     """Time a step of every way, for every choice of what learns.
 
     Args:
         options: Those of `add_arguments`, ``device``, ``repeats`` and ``warmup``.
+        progress: Called after each run, see `time_candidates`.
 
     Raises:
         ValueError: For options that cannot be.
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = write_tokenizer(Path(folder) / "tokenizer.safetensors", options.ch)
         cache = write_cache(Path(folder) / "cache", tokenizer, batch_size)
-        groups = [_group(mode, options, batch_size, device, tokenizer, cache) for mode in modes]
+        groups = [_group(mode, options, batch_size, device, tokenizer, cache, progress) for mode in modes]
     settings = {
         "depth": options.depth,
         "ch": options.ch,
@@ -143,6 +144,7 @@ def _group(
     device: torch.device,
     tokenizer: Tokenizer,
     cache: str,
+    progress: Callable[[int, int], None] | None,
 ) -> Group:
     """One table. All rows share weights and optimizer; memory is measured before, each row by itself."""
     make = partial(_steps, trainable, options, batch_size, device, tokenizer, cache)
@@ -161,7 +163,10 @@ def _group(
         )
         for source in (TRANSFORMER, TOKENS, IMAGES)
     ]
-    return Group(f"trainable: {trainable}", time_candidates(candidates, device, options.repeats, options.warmup))
+    return Group(
+        f"trainable: {trainable}",
+        time_candidates(candidates, device, options.repeats, options.warmup, progress=progress),
+    )
 
 
 def _steps(

@@ -36,7 +36,7 @@ class ProgressLines(Callback):
         bar = trainer.progress_bar_callback
         terminal = sys.stdout.isatty()
         self.tells = trainer.is_global_zero and (bar is None or not terminal)
-        if bar is not None and bar.is_enabled and trainer.is_global_zero and not terminal:
+        if bar is not None and getattr(bar, "is_enabled", True) and trainer.is_global_zero and not terminal:
             bar.disable()
             self._switched_off = bar
 

@@ -37,6 +37,10 @@ class StudentResults(Callback):
         output: Path of the result; None for ``result.json`` in the logger's folder.
         export: Path of the student's weights, ``.safetensors`` or ``.pth``; None for none.
 
+    Attributes:
+        result: What was written; None before the end of a fit.
+        path: Where.
+
     Raises:
         ValueError: If `export` has another suffix.
     """
@@ -49,6 +53,7 @@ class StudentResults(Callback):
         self._started = 0.0
         self._earlier_seconds = 0.0
         self.result: results.Result | None = None
+        self.path: Path | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; warn of evaluations that will be missing."""
@@ -96,7 +101,7 @@ class StudentResults(Callback):
         if not trainer.is_global_zero:
             return
         path = Path(self.output) if self.output else Path(trainer.log_dir or trainer.default_root_dir) / results.FILE
-        self.result = self._result(trainer, task, validation)
+        self.result, self.path = self._result(trainer, task, validation), path
         write_json(path, self.result)
         last = task.evaluations[-1].accuracies.top1
         rank_zero_info(f"Top-1 {100 * last:.2f} % after the last epoch; all results: {path}")

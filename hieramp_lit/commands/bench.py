@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
@@ -9,6 +10,9 @@ from typing import Protocol, cast
 from rich.console import Console
 
 from hieramp_lit.bench.report import Report
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.progress import Progress
 
 BENCHES = {
     "generate": "Images from VAR: plain, with class tokens, amplified, and a plainly written baseline (Table 9).",
@@ -16,7 +20,7 @@ BENCHES = {
     "student": "Steps of a student: from a bank on the device, and from a DataLoader with transforms on the CPU.",
     "data": "A student's batches alone, without the networks: the bank, and a DataLoader with transforms on the CPU.",
 }
-"""Each is `hieramp_lit.bench.NAME`, with ``add_arguments(parser)`` and ``run(options) -> Report``."""
+"""Each is `hieramp_lit.bench.NAME`, with ``add_arguments(parser)`` and ``run(options, progress) -> Report``."""
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -26,11 +30,16 @@ def main(args: Sequence[str], prog: str) -> None:
         args: Arguments after the command's name.
         prog: How the user called it, for the help text.
     """
+    start = time.monotonic()
     options = build_parser(prog).parse_args(args)
-    report = _module(options.bench).run(options)
+    with Progress("made", "runs") as progress:
+        report = _module(options.bench).run(options, progress)
     report.show(Console(width=120))
     if options.out is not None:
         report.write(options.out)
+    rows = sum(len(group.timings) for group in report.groups)
+    written = [] if options.out is None else [options.out]
+    close(f"{rows} row(s) timed", written, time.monotonic() - start, _after(options.bench, options.out))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -49,6 +58,13 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _after(bench: str, out: Path | None) -> str:
+    """What was timed is run next; times of generation lie beside the paper's."""
+    if bench == "generate":
+        return command_line("predict", "--config", "GENERATE.yaml") if out is None else command_line("tables", out)
+    return command_line("fit", "--config", "TOKEN_TUNING.yaml") if bench == "tune" else following.judge_set("SET")
+
+
 class _Bench(Protocol):
     """What the modules of `BENCHES` have."""
 
@@ -56,7 +72,7 @@ class _Bench(Protocol):
     def add_arguments(parser: argparse.ArgumentParser) -> None: ...
 
     @staticmethod
-    def run(options: argparse.Namespace) -> Report: ...
+    def run(options: argparse.Namespace, progress: Progress) -> Report: ...
 
 
 def _module(name: str) -> _Bench:

@@ -1,11 +1,15 @@
 """`hieramp compare`: the same students on several sets, beside random real images, in one table."""
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
+from hieramp_lit.commands.progress import Progress, lines_alone
 from hieramp_lit.comparison import Comparison, FullData, References, StudentArguments, compare
 from hieramp_lit.comparison.cell import in_processes
 from hieramp_lit.comparison.compare import NAME
@@ -26,6 +30,7 @@ def main(args: Sequence[str], prog: str) -> None:
         RuntimeError: If a stage fails, with its reason.
         ValueError: If something does not fit.
     """
+    start = time.monotonic()
     options, flags = build_parser(prog).parse_known_args(args)
     console = Console()
     references = References(options.out / "real", options.cache, options.real) if options.random_real else None
@@ -40,12 +45,16 @@ def main(args: Sequence[str], prog: str) -> None:
     )
     run = in_processes(lambda root: StageRunner(root, console), options.threads)
     try:
-        rows = compare(comparison, run, lambda line: console.print(line, markup=False, soft_wrap=True))
+        with Progress("judged", "sets", console=lines_alone()) as progress:
+            rows = compare(comparison, run, lambda line: console.print(line, markup=False, soft_wrap=True), progress)
     except StageError as error:
         raise RuntimeError(f"{error}\n{reason(error)}\nThe same command goes on from here.") from error
     console.print()
     console.print(comparison_table(rows))
     console.print(f"All numbers: {options.out / NAME}.json, .csv, .md", soft_wrap=True)
+    after = following.report_on([options.out], options.out / "report.html")
+    what = f"{len(options.sets)} set(s) judged by students of {len(options.seeds)} seed(s)"
+    close(what, [options.out / f"{NAME}.json"], time.monotonic() - start, after)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands.closing import close, command_line
 from hieramp_lit.commands.compare import add_student_arguments, student_arguments
+from hieramp_lit.commands.progress import Progress, lines_alone
 from hieramp_lit.comparison import CrossArchitecture, cross, parse_teacher
 from hieramp_lit.comparison.cell import in_processes
 from hieramp_lit.comparison.cross import NAME
@@ -27,6 +30,7 @@ def main(args: Sequence[str], prog: str) -> None:
         SystemExit: With code 1 if a cell failed.
         ValueError: If something does not fit.
     """
+    start = time.monotonic()
     options, flags = build_parser(prog).parse_known_args(args)
     console = Console()
     crossed = CrossArchitecture(
@@ -38,7 +42,8 @@ def main(args: Sequence[str], prog: str) -> None:
         out=options.out,
     )
     run = in_processes(lambda root: StageRunner(root, console), options.threads)
-    outcomes = cross(crossed, run, lambda line: console.print(line, markup=False, soft_wrap=True))
+    with Progress("trained", "cells", console=lines_alone()) as progress:
+        outcomes = cross(crossed, run, lambda line: console.print(line, markup=False, soft_wrap=True), progress)
     console.print()
     console.print(cross_table(outcomes))
     console.print(f"All numbers: {options.out / NAME}.json, .csv, .md", soft_wrap=True)
@@ -47,6 +52,8 @@ def main(args: Sequence[str], prog: str) -> None:
         lines = [f"  {student} taught by {teacher}: {why}" for (teacher, student), why in failures.items()]
         sys.stderr.write("\n".join([f"\nerror: {len(failures)} cell(s) failed:", *lines, ""]))
         sys.exit(1)
+    what = f"{len(outcomes)} cell(s) trained with {len(options.seeds)} seed(s) each"
+    close(what, [options.out / f"{NAME}.json"], time.monotonic() - start, command_line("tables", options.out))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from rich.console import Console
 
 from hieramp_lit.bench.machine import chosen_device
 from hieramp_lit.cli import COMMANDS
+from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.progress import Progress
 from hieramp_lit.doctor import Diagnosis
 from hieramp_lit.doctor.examine import Examination, examine_installation
 from hieramp_lit.doctor.findings import attempted
@@ -31,18 +34,25 @@ def main(args: Sequence[str], prog: str) -> None:
     Raises:
         SystemExit: With code 1 if anything is an error.
     """
+    start = time.monotonic()
     of_teacher = bool(args) and args[0] == TEACHER
     options, configuration = _options(prog).parse_known_args(list(args)[of_teacher:])
     configuration = [word for file in options.config for word in ("--config", file)] + configuration
     if of_teacher and not configuration:
         build_parser(prog).error("teacher needs --config FILE: a student's, which names the teacher.")
-    with without_misleading_noise():
-        diagnosis = _diagnose(options, configuration, of_teacher)
+    with without_misleading_noise(), Progress(*(("tried", "images") if of_teacher else ("done", "checks"))) as progress:
+        diagnosis, command = _diagnose(options, configuration, of_teacher, progress)
     diagnosis.show(Console(width=120))
     if options.out is not None:
         diagnosis.write(options.out)
     if diagnosis.count("error"):
         sys.exit(1)
+    what = f"{diagnosis.subject}: {diagnosis.count('ok')} well, {diagnosis.count('warning')} warning(s)"
+    written = [] if options.out is None else [options.out]
+    following = [] if command == "demo" else configuration
+    if of_teacher:
+        command, following = "students", [*configuration, "--seeds", "0", "1", "2", "--out", "FOLDER"]
+    close(what, written, time.monotonic() - start, command_line(command, *following))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -79,19 +89,22 @@ def _options(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _diagnose(options: argparse.Namespace, configuration: Sequence[str], of_teacher: bool) -> Diagnosis:
+def _diagnose(
+    options: argparse.Namespace, configuration: Sequence[str], of_teacher: bool, progress: Progress
+) -> tuple[Diagnosis, str]:
+    """What was found, and the command that the configuration is for."""
     number = options.images if options.images is not None else IMAGES_OF_TEACHER if of_teacher else FEW_IMAGES
     if number < 1:
         raise ValueError(f"--images {number}: give a number of at least 1.")
     if not configuration:
-        return Diagnosis("this installation", examine_installation())
+        return Diagnosis("this installation", examine_installation()), "demo"
     cli = parse(configuration, NAME, COMMANDS[NAME])
     setup = Setup.of(cli.config)
     device = chosen_device(options.device)
     if options.device == "auto" and setup.trainer.get("accelerator") == "cpu":
         device = torch.device("cpu")
-    examination = Examination(setup, cli.parser, cli.config, device, number, options.folder)
+    examination = Examination(setup, cli.parser, cli.config, device, number, options.folder, progress)
     subject = f"{setup.task} (hieramp {setup.command})"
     if of_teacher:
-        return Diagnosis(f"teacher of {subject}", attempted("teacher", examination.run_teacher))
-    return Diagnosis(subject, examination.run())
+        return Diagnosis(f"teacher of {subject}", attempted("teacher", examination.run_teacher)), setup.command
+    return Diagnosis(subject, examination.run()), setup.command

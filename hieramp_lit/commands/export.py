@@ -1,11 +1,14 @@
 """`hieramp export`: a shard set as a folder of images per class, for other evaluators."""
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.shards.export import LAYOUTS, Layout, export_folder
 from hieramp_lit.shards.reader import ShardSet
@@ -58,6 +61,7 @@ def export(path: Path, out: Path, layout: Layout) -> None:
         ShardError: If the set is damaged, or `out` holds something.
         OSError: If `out` cannot be written.
     """
+    start = time.monotonic()
     shard_set = ShardSet.open(path)
     needed = sum(record.bytes for record in shard_set.manifest.shards)
     with (
@@ -71,3 +75,5 @@ def export(path: Path, out: Path, layout: Layout) -> None:
         f"folders number the classes{order or ' as the set does'}.",
         markup=False,
     )
+    what = f"{len(shard_set):,} images of {len(shard_set.classes):,} classes exported"
+    close(what, [out], time.monotonic() - start, following.judge_set(path))

@@ -1,6 +1,7 @@
 """`hieramp export-weights`: tuned weights in the published naming, for other VAR tools and for publishing."""
 
 import argparse
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from hieramp_lit.checkpoints import CLASS_LIST, CODES, STARTED_FROM, TOKENIZER, read_record, read_tensors, resolve, save
 from hieramp_lit.classes import load_classes
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
 from hieramp_lit.var import VARArchitecture, VQVAEArchitecture, class_record, read_var_tensors
 from hieramp_lit.var.weights import published_tensors
 
@@ -67,6 +70,7 @@ def export_weights(checkpoint: str, out: Path, part: str | None = None, classes:
         ValueError: If it holds neither network, or both and `part` does not choose; for an unknown suffix; if `classes`
             is no class list, has rows that the VAR has not, or the network is a tokenizer.
     """
+    start = time.monotonic()
     held = _parts_of(checkpoint)
     if part is None and len(held) > 1:
         raise ValueError(f"{checkpoint} holds {' and '.join(held)}: choose with --part var or --part tokenizer.")
@@ -83,6 +87,8 @@ def export_weights(checkpoint: str, out: Path, part: str | None = None, classes:
     Console(soft_wrap=True, highlight=False).print(
         f"{out}: {description}; {len(tensors)} tensors, {numbers:,} numbers", markup=False
     )
+    after = following.generate_with(out) if chosen == "var" else following.tune_with(out)
+    close(f"{description} written", [out], time.monotonic() - start, after)
 
 
 def _record(checkpoint: str, tensors: Mapping[str, Tensor], classes: str | None) -> dict[str, str]:

@@ -1,12 +1,15 @@
 """`hieramp import`: anybody's distilled data, a folder of images per class, as a shard set."""
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from hieramp_lit.classes import ClassList, class_folders, load_classes
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.shards.errors import ShardError
 from hieramp_lit.shards.format import CLASSES
@@ -22,6 +25,7 @@ def main(args: Sequence[str], prog: str) -> None:
         args: Arguments after the command's name.
         prog: How the user called it, for the help text.
     """
+    start = time.monotonic()
     options = build_parser(prog).parse_args(args)
     root, out = options.folder.expanduser(), options.out.expanduser()
     classes = classes_of(root, options.classes)
@@ -38,6 +42,8 @@ def main(args: Sequence[str], prog: str) -> None:
             progress=progress,
         )
     Console(soft_wrap=True, highlight=False).print(describe(made), markup=False)
+    what = f"{len(made.shard_set):,} images of {len(made.shard_set.classes):,} classes imported"
+    close(what, [out], time.monotonic() - start, following.verify_set(out))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

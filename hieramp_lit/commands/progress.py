@@ -53,7 +53,8 @@ class Progress:
         self._outer: Progress | None = None
         self._task: TaskID | None = None
         self._inside = False
-        self._begin(0)
+        self._last: tuple[int, int | None] = 0, None
+        self._before, self._start, self._told, self._counted = 0, 0.0, 0.0, 0.0
 
     def __enter__(self) -> Self:
         """Start the clock."""
@@ -107,11 +108,13 @@ class Progress:
             raise RuntimeError("Progress counts inside of its `with` block only, which puts the terminal in order.")
         if number < self._last[0]:
             self._begin(0, self._counted)
+        elif self._last == (number, None):  # nothing was done since the start, which is now
+            self._begin(number)
         if (number, total) == self._last:
             return
         first, now = self._last[1] is None, self._clock()
         self._last, self._counted = (number, total), now
-        line = f"{number} of {total} {self._things} {self._done}{self._pace(number, total, now)}"
+        line = f"{number:,} of {total:,} {self._things} {self._done}{self._pace(number, total, now)}"
         if self._console.is_interactive:
             self._show(number, total, line)
         elif first or number >= total or now - self._told >= self._seconds_between_lines:
@@ -121,7 +124,7 @@ class Progress:
     def _begin(self, number: int, at: float | None = None) -> None:
         self._before = number
         self._start = self._told = self._counted = self._clock() if at is None else at
-        self._last: tuple[int, int | None] = number, None
+        self._last = number, None
 
     def _pace(self, number: int, total: int, now: float) -> str:
         seconds, done = now - self._start, number - self._before
@@ -144,6 +147,11 @@ class Progress:
         if self._bar is None:
             self._bar = _rich_bar(self._console) if self._outer is None else self._outer._shared_bar()
         return self._bar
+
+
+def lines_alone() -> Console:
+    """Standard error without a bar, for what goes on beside another display, which a bar would overwrite."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, force_interactive=False)
 
 
 def _standard_error() -> Console:

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hieramp_lit.cli import COMMANDS
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
+from hieramp_lit.commands.progress import Progress, lines_alone
 from hieramp_lit.files import write_json, write_text
 from hieramp_lit.jobs import RunStoppedError, signal_name
 from hieramp_lit.lightning_cli import HierampCLI, build, without_misleading_noise
@@ -35,6 +39,7 @@ def main(args: Sequence[str], prog: str) -> None:
     Raises:
         ValueError: If the configuration trains no student, a seed comes twice, or the folder holds other students.
     """
+    start = time.monotonic()
     options, configuration = build_parser(prog).parse_known_args(args)
     if len(set(options.seeds)) < len(options.seeds):
         raise ValueError(f"--seeds {options.seeds}: a seed comes twice. Give each once.")
@@ -46,6 +51,10 @@ def main(args: Sequence[str], prog: str) -> None:
     console.print(student_table({cell["set"]["name"]: cell}))
     console.print(seeds_table(cell))
     console.print(f"All numbers: {options.out / FILE}", soft_wrap=True)
+    mean = cell["summary"]["mean"]["top1_last"]
+    what = f"{len(results)} student(s) on {cell['set']['name']}, mean top-1 {100 * mean:.2f} %"
+    after = following.report_on([options.out], options.out / "report.html")
+    close(what, [options.out / FILE], time.monotonic() - start, after)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -93,10 +102,12 @@ def train_students(configuration: Sequence[str], seeds: Sequence[int], out: Path
     missing = {seed: folder for seed, folder in folders.items() if folder / FILE not in done}
     trained = fit_in_turn(_runs(configuration, base, missing), data)
     try:
-        for seed in missing:
-            done[folders[seed] / FILE] = next(trained)
-            (folders[seed] / RESUME).unlink(missing_ok=True)
-            refuse_different_judges(done)
+        with Progress("trained", "students", console=lines_alone()) as progress:  # Lightning's bar is the only one
+            for number, seed in enumerate(missing, 1):
+                done[folders[seed] / FILE] = next(trained)
+                (folders[seed] / RESUME).unlink(missing_ok=True)
+                refuse_different_judges(done)
+                progress(number, len(missing))
     except RunStoppedError as stop:
         if stop.checkpoint is not None:
             write_text(folders[seed] / RESUME, stop.checkpoint)

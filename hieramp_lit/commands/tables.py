@@ -2,14 +2,19 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
 from hieramp_lit.files import write_text
 from hieramp_lit.report.collecting import collect
 from hieramp_lit.report.paper import TABLES, TITLES
 from hieramp_lit.report.paper_formats import FORMATS, render
 from hieramp_lit.report.paper_table import lay_out, of_another_kind
+
+_SOURCES = ("result.json", "sweep.json", "compare.json", "demo.json")
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -22,6 +27,7 @@ def main(args: Sequence[str], prog: str) -> None:
     Raises:
         ValueError: If a file holds no results, or a folder none, or none of them is of the table's kind.
     """
+    start = time.monotonic()
     options = build_parser(prog).parse_args(args)
     found = collect(options.results)
     if not found.measured:
@@ -37,6 +43,18 @@ def main(args: Sequence[str], prog: str) -> None:
         sys.stdout.write(text)
     else:
         write_text(options.out, text)
+    page = Path("report.html") if options.out is None else options.out.with_name("report.html")
+    written = [] if options.out is None else [options.out]
+    what = f"{len(found.measured)} result(s) beside the paper's, in {len(tables)} table(s)"
+    close(what, written, time.monotonic() - start, _told_by(options.results, page))
+
+
+def _told_by(results: Sequence[Path], page: Path) -> str:
+    """The report on what it takes as it is: results, and folders that say by a file what they are."""
+    known = [
+        path for path in results if path.name == "result.json" or any((path / name).is_file() for name in _SOURCES)
+    ]
+    return following.report_on(known or [Path("SOURCE")], page)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

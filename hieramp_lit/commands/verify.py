@@ -1,11 +1,15 @@
 """`hieramp verify`: prove a set whole, name every fault, and make again exactly what is missing or damaged."""
 
 import argparse
+import sys
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.data.tokens.cache import FORMAT, TokenCache
 from hieramp_lit.files import read_json
@@ -82,18 +86,20 @@ def verify(folder: Path, *, contents: bool = True, mend: bool = False, generatio
         TokenCacheError: If a token cache is damaged.
         OSError: If a repair cannot write to the folder.
     """
+    start = time.monotonic()
     console = Console(soft_wrap=True, highlight=False)
     folder = folder.expanduser()
     if _is_token_cache(folder):
-        _verify_cache(folder, contents, mend, console)
+        shards = _verify_cache(folder, contents, mend, console)
+        close(f"{shards} shard(s) checked", [folder], time.monotonic() - start, following.tune_from(folder))
         return
-    faults = _report(folder, contents, None, console)
+    faults = _report(folder, contents, None)
     if faults and mend:
         done = repair(folder, faults)
         _tell(done, console)
         _make(folder, done, generation, console)
         faults = [fault for fault in faults if fault.kind == "foreign"]
-        faults += _report(folder, contents, done.shards, console)
+        faults += _report(folder, contents, done.shards)
     if faults:
         raise ShardError(f"{folder}: {len(faults)} fault(s), named above.{_advice(mend)}")
     shard_set = ShardSet.open(folder)
@@ -103,14 +109,16 @@ def verify(folder: Path, *, contents: bool = True, mend: bool = False, generatio
         f"{shard_set.manifest.identity_hash[:12]}; {extent}",
         markup=False,
     )
+    what = f"{len(shard_set):,} images checked" if contents else f"index of {len(shard_set):,} images checked"
+    close(what, [folder], time.monotonic() - start, following.judge_set(folder))
 
 
-def _report(folder: Path, contents: bool, only: Collection[int] | None, console: Console) -> list[Fault]:
+def _report(folder: Path, contents: bool, only: Collection[int] | None) -> list[Fault]:
     """Find the faults and print each when it is found."""
     found = []
     with Progress("checked") as progress:
         for fault in find_faults(folder, contents=contents, only=only, progress=progress):
-            console.print(str(fault), markup=False)
+            sys.stdout.write(f"{fault}\n")  # above the bar, where one is
             found.append(fault)
     return found
 
@@ -161,10 +169,13 @@ def _is_token_cache(folder: Path) -> bool:
     return isinstance(value, dict) and value.get("format") == FORMAT
 
 
-def _verify_cache(folder: Path, contents: bool, mend: bool, console: Console) -> None:
+def _verify_cache(folder: Path, contents: bool, mend: bool, console: Console) -> int:
+    """Check a token cache; answers with the number of its shards."""
     if mend:
         raise ShardError(f"{folder} is a token cache: run its `hieramp tokenize` again, it makes damaged shards anew.")
     cache = TokenCache.open(folder, key="SET")
     if contents:
-        cache.verify()
+        with Progress("checked") as progress:
+            cache.verify(progress)
     console.print(f"{folder} is whole: a token cache of {len(cache.records)} shard(s)", markup=False)
+    return len(cache.records)

@@ -19,6 +19,7 @@ from hieramp_lit.report.comparison import (
 )
 from hieramp_lit.report.results import FILE
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.stages import Stage
 
 NAME = "compare"
 VARIANTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -78,13 +79,20 @@ class Comparison:
         return {kind: self.students.adding(*VARIANTS[kind][1]) for kind, asked in needed.items() if asked}
 
 
-def compare(comparison: Comparison, run: RunStage, tell: Callable[[str], None]) -> list[ComparisonRow]:
+def compare(
+    comparison: Comparison,
+    run: RunStage,
+    tell: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ComparisonRow]:
     """Train what is not trained yet, and write ``compare.json``, ``.md`` and ``.csv`` with a row for each set.
 
     Args:
         comparison: What is compared.
         run: See `RunStage`.
         tell: Shows a line to the user.
+        progress: Called with the numbers of sets whose students were trained now, those on the real images beside it
+            too, and of those whose had to be.
 
     Returns:
         A row for each set in the order given, then one for each set of random real images.
@@ -112,24 +120,33 @@ def compare(comparison: Comparison, run: RunStage, tell: Callable[[str], None]) 
             )
     full = None if comparison.full is None else comparison.full.accuracy
     rows: list[ComparisonRow] = []
+    trained: list[bool] = []
     real: dict[Path, tuple[str, tuple[int, int], Judged, Cell]] = {}
     for title, shards in sets.items():
-        reference = None
+        reference, stages = None, list[Stage]()
+
+        def counted(stage: Stage, records: Path, stages: list[Stage] = stages) -> None:
+            stages.append(stage)
+            run(stage, records)
+
         if comparison.references is not None:
             validation = comparison.students.values["data"]["init_args"].get("validation")
-            made = comparison.references.make(shards, validation, run)
+            made = comparison.references.make(shards, validation, counted)
             if made.path not in real:
                 name = _title_of_real(made, [known for known, *_ in real.values()])
                 kinds = [kind for kind in comparison.kinds if kind != "hard"]  # which no score takes of real images
                 root = comparison.references.cache
                 cells = {kind: _cell(comparison, name, made, kind, root) for kind in kinds}
-                judged = _judge(comparison, cells, run, root)
+                judged = _judge(comparison, cells, counted, root)
                 real[made.path] = (name, stored_pixels(made), judged, cells["protocol"])
             reference = real[made.path]
         cells = {kind: _cell(comparison, title, shards, kind, comparison.out) for kind in comparison.kinds}
-        judged = _judge(comparison, cells, run, comparison.out)
+        judged = _judge(comparison, cells, counted, comparison.out)
         result = cells["protocol"].result(None if reference is None else reference[3])
         beside = None if reference is None else (reference[0], reference[2])
+        trained.append(bool(stages))
+        if progress is not None and stages:
+            progress(sum(trained), len(sets) - trained.count(False))
         rows.append(ComparisonRow.of(title, stored_pixels(shards), judged, beside, comparison.scores, full))
         write_json(comparison.out / "results" / title.replace("/", "_") / FILE, result)
     rows += [ComparisonRow(name, pixels, judged) for name, pixels, judged, _ in real.values()]

@@ -88,7 +88,12 @@ class CrossArchitecture:
                 raise ValueError(f"--{flag} {' '.join(map(str, names))}: one comes twice. Give each once.")
 
 
-def cross(crossed: CrossArchitecture, run: RunStage, tell: Callable[[str], None]) -> dict[Pair, Result | str]:
+def cross(
+    crossed: CrossArchitecture,
+    run: RunStage,
+    tell: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[Pair, Result | str]:
     """Train what is not trained yet, and write each cell's ``result.json`` and ``cross.json``, ``.md`` and ``.csv``.
 
     A cell that fails does not stop the others.
@@ -97,6 +102,7 @@ def cross(crossed: CrossArchitecture, run: RunStage, tell: Callable[[str], None]
         crossed: What is crossed.
         run: See `RunStage`.
         tell: Shows a line to the user.
+        progress: Called with the numbers of cells that were trained now, or failed, and of those that had to be.
 
     Returns:
         Results by teacher and student; of those that failed the reason.
@@ -113,6 +119,7 @@ def cross(crossed: CrossArchitecture, run: RunStage, tell: Callable[[str], None]
         )
     shards = ShardSet.open(crossed.shards)
     outcomes: dict[Pair, Result | str] = {}
+    done_before = 0
     configured = crossed.arguments.values["model"]["init_args"].get("teacher")
     for teacher in crossed.teachers:
         for student in crossed.students:
@@ -121,12 +128,15 @@ def cross(crossed: CrossArchitecture, run: RunStage, tell: Callable[[str], None]
             arguments = crossed.arguments.adding(*teacher.flags(configured), "--model.student", student)
             try:
                 cell = Cell.of(title, arguments, shards, crossed.seeds, crossed.out / "students")
+                done_before += not cell.missing
                 outcomes[pair] = result = train(cell, run, crossed.out)
             except (StageError, ValueError, OSError) as error:
                 outcomes[pair] = reason(error)
                 tell(f"{title} failed: {outcomes[pair]}")
-                continue
-            write_json(crossed.out / "results" / "--".join(pair).replace("/", "_") / FILE, result)
+            else:
+                write_json(crossed.out / "results" / "--".join(pair).replace("/", "_") / FILE, result)
+            if progress is not None and len(outcomes) > done_before:
+                progress(len(outcomes) - done_before, len(crossed.teachers) * len(crossed.students) - done_before)
     write_json(crossed.out / f"{NAME}.json", cross_json(outcomes))
     write_text(crossed.out / f"{NAME}.md", cross_markdown(outcomes))
     write_text(crossed.out / f"{NAME}.csv", cross_csv(outcomes))

@@ -1,6 +1,6 @@
 """All checks of a configuration, one after the other; what refuses one does not keep the others from running."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,9 @@ from hieramp_lit.shards import ShardSet
 from hieramp_lit.students.network_input import NetworkInput
 from hieramp_lit.var import VAR
 
+_CHECKS = 5
+"""Versions and device, weights, data, memory and disk, images."""
+
 
 def examine_installation() -> list[Finding]:
     """Versions and devices."""
@@ -54,6 +57,7 @@ class Examination:
         device: Where to try the networks, and whose memory is meant.
         images: Images to try them on.
         folder: Images to take instead of the configuration's own; class folders.
+        progress: Called with the numbers of checks, or of images that a teacher has answered, that are done and of all.
     """
 
     setup: Setup
@@ -62,6 +66,7 @@ class Examination:
     device: torch.device
     images: int
     folder: Path | None = None
+    progress: Callable[[int, int], None] | None = None
 
     def run(self) -> list[Finding]:
         """All checks for the task's command."""
@@ -69,6 +74,7 @@ class Examination:
         accelerator = str(setup.trainer.get("accelerator"))
         findings = [*attempted("versions", check_versions)]
         findings += attempted("device", lambda: check_devices(accelerator, setup.precision))
+        self._count(1)
         free, of_memory = self._free()  # before networks are loaded here
         networks = Networks()
         try:
@@ -76,14 +82,22 @@ class Examination:
             findings += networks.findings
         except REFUSALS as error:
             findings.append(refused("weights", error))
+        self._count(2)
         data, of_data = self._data(networks.var)
         findings += of_data
+        self._count(3)
         findings += of_memory
         if free is not None:
             findings += attempted("memory", lambda: self._memory(networks, free))
         findings += attempted("disk", lambda: check_disk(writes(setup, networks, data)))
+        self._count(4)
         findings += attempted("images", lambda: self._images(networks, data))
+        self._count(_CHECKS)
         return findings
+
+    def _count(self, checks: int) -> None:
+        if self.progress is not None:
+            self.progress(checks, _CHECKS)
 
     def run_teacher(self) -> list[Finding]:
         """The teacher of a student's configuration, on the validation images.
@@ -108,7 +122,8 @@ class Examination:
             own or tuple(self.setup.model[name]) for name, own in (("mean", teacher.mean), ("std", teacher.std))
         )
         batches = spread_over_classes(images, classes, of_images, self.images)
-        logits, labels = answers(network, NetworkInput(mean, std), batches, self.device)
+        about = max(1, self.images // len(classes)) * len(classes)
+        logits, labels = answers(network, NetworkInput(mean, std), batches, self.device, about, self.progress)
         order = find_order(logits, labels, len(classes), teacher.rows)
         which = f"the set {path}" if there else "the validation images"
         known = Finding("classes", "ok", f"{len(classes)} classes in the order of {which}")

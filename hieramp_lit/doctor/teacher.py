@@ -3,7 +3,7 @@
 Legend: ``B`` images · ``N`` classes of the set · ``A`` answers of the teacher.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -41,7 +41,12 @@ class Order(NamedTuple):
 
 @torch.inference_mode()
 def answers(
-    network: nn.Module, network_input: NetworkInput, batches: Iterable[ImageBatch], device: torch.device
+    network: nn.Module,
+    network_input: NetworkInput,
+    batches: Iterable[ImageBatch],
+    device: torch.device,
+    about: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Logits of a teacher and the true classes.
 
@@ -50,6 +55,8 @@ def answers(
         network_input: How it takes images.
         batches: Images, uint8, labelled with `cls` of the set.
         device: Where to compute.
+        about: Number of images, at most.
+        progress: Called with the numbers of images that are answered and of all.
 
     Returns:
         Float32 of shape ``(B, A)`` and int64 of shape ``(B,)``.
@@ -57,12 +64,17 @@ def answers(
     Raises:
         ValueError: If an answer is not finite.
     """
-    logits, labels = [], []
+    logits, labels, done = [], [], 0
     for batch in batches:
         for part in torch.split(batch.image, MOST_AT_ONCE):
             image = network_input.make_(part.to(device).float().div_(255))
             logits.append(network(image).float().cpu())
         labels.append(batch.label.cpu())
+        done += len(batch.label)
+        if progress is not None:
+            progress(done, max(done, about))
+    if progress is not None:
+        progress(done, done)
     logits_BA = torch.cat(logits)
     broken = int((~logits_BA.isfinite()).any(dim=1).sum())
     if broken:

@@ -8,7 +8,7 @@ files) and lists the shards. A view of an image takes ``2 L + 8`` bytes: 1368 at
 Legend: ``B`` batch · ``L`` tokens of all scales.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,13 +187,16 @@ class TokenCache:
             tokens[place], labels[place] = stored_tokens[row], stored_labels[row]
         return tokens, labels
 
-    def verify(self) -> None:
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Compare every file with its checksum.
+
+        Args:
+            progress: Called with the numbers of shards that are checked and of all.
 
         Raises:
             TokenCacheError: Naming the files that differ.
         """
-        damaged = [name for names in damaged_files(self.path, self.records) for name in names]
+        damaged = [name for names in damaged_files(self.path, self.records, progress) for name in names]
         if damaged:
             raise TokenCacheError(
                 f"data.path={str(self.path)!r}: {len(damaged)} files are damaged, their SHA-256 is another than when "
@@ -215,10 +218,17 @@ class TokenCache:
         return self._maps[shard]
 
 
-def damaged_files(folder: Path, records: Sequence[TokenShardRecord]) -> list[list[str]]:
+def damaged_files(
+    folder: Path, records: Sequence[TokenShardRecord], progress: Callable[[int, int], None] | None = None
+) -> list[list[str]]:
     """For each shard its files that have another checksum; reads all files whole, on all cores."""
+    found = []
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda record: record.damaged_in(folder), records))
+        for damaged in pool.map(lambda record: record.damaged_in(folder), records):
+            found.append(damaged)
+            if progress is not None:
+                progress(len(found), len(records))
+    return found
 
 
 def tokens_name(shard: str) -> str:

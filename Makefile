@@ -36,8 +36,21 @@ demo: $(INSTALLED) ## Run the main path on handwritten digits: tune, generate, s
 assets: $(INSTALLED) ## Train the shipped tokenizer, VAR and teacher of the digits again (about half an hour)
 	$(BIN)/python -m hieramp_lit.assets.recipe
 
+.PHONY: browser
+browser: ## Find a Chromium for the tests of the report's page; as root on Debian, install one
+	@find_it() { command -v chromium || command -v chromium-browser || command -v google-chrome || \
+		command -v google-chrome-stable; }; \
+	find_it >/dev/null && exit 0; \
+	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+		echo "No Chromium found: apt-get install chromium"; log="$$(mktemp)"; export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get -q update && apt-get -q -y install --no-install-recommends chromium fonts-dejavu-core; } \
+			>"$$log" 2>&1 || tail -n 20 "$$log" >&2; rm -f "$$log"; \
+	fi; \
+	find_it >/dev/null || { echo "The report's page is tested in a real browser, and there is none. Install Chromium" \
+		"(Debian: apt-get install chromium), or run make test-fast, which does without." >&2; exit 1; }
+
 .PHONY: test
-test: lint types ## Everything that must pass: lint, types, all tests (what continuous integration runs)
+test: lint types browser ## Everything that must pass: lint, types, all tests (what continuous integration runs)
 	$(BIN)/python -m pytest -q -n 2
 
 .PHONY: test-fast

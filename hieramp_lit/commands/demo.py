@@ -4,23 +4,26 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 
 from hieramp_lit.commands.arguments import at_least_one
-from hieramp_lit.files import atomic_write, write_json, write_text
-from hieramp_lit.jobs import RunStoppedError, available_cores, requeue, signal_name
+from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.reporting import end_with_report
+from hieramp_lit.files import atomic_write, read_json, write_json, write_text
+from hieramp_lit.jobs import Cost, RunStoppedError, available_cores, requeue, signal_name
 from hieramp_lit.report import aggregate, read, student_table, student_table_markdown
 from hieramp_lit.report.results import Result
 from hieramp_lit.shards import ShardSet, side_by_side
-from hieramp_lit.stages import Stage, StageError, StageRunner
+from hieramp_lit.stages import LiveStatus, Stage, StageError, StageRunner
 
 TUNING = "configs/token_tuning/digits.yaml"
 STUDENT = "configs/student/digits.yaml"
@@ -31,16 +34,25 @@ KINDS = {
 }
 """What is compared: title in the table, configuration that makes the set."""
 
+FILE = "demo.json"
+_SALIENCY = ("--model.save_saliency", "true")
 _GOES_ON = "The same command goes on from here."
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of a set and the student trained on it."""
+    """One draw of a set, the student trained on it, and for one draw what its teacher thinks of the set."""
 
     kind: str
+    seed: int
     generate: Stage
     train: Stage
+    inspect: Stage | None
+
+    @property
+    def stages(self) -> list[Stage]:
+        """In their order."""
+        return [stage for stage in (self.generate, self.train, self.inspect) if stage is not None]
 
 
 def main(args: Sequence[str], prog: str) -> None:
@@ -94,7 +106,7 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
 
     Args:
         out: Folder for everything made: ``tuning/``, ``sets/``, ``students/``, ``logs/``, ``summary.json``,
-            ``table.md``, ``contact_sheet.png``.
+            ``table.md``, ``contact_sheet.png``, ``inspect/``, ``demo.json`` and ``report.html``.
         seeds: Draws of each set.
         workers: Stages side by side, once tuning is done.
         threads: CPU threads of each of them.
@@ -114,9 +126,10 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
     runner = StageRunner(out, console)
     tune = _tuning(out)
     draws = [draw for seed in range(seeds) for draw in _draws(out, seed, tune)]
-    with console.status(f"Tuning class tokens, a minute or two; all output is in {out / 'logs'}"):
+    every = [tune, *(stage for draw in draws for stage in draw.stages)]
+    console.print(f"{len(every)} stages, {workers} side by side after the first; all they say is in {out / 'logs'}")
+    with LiveStatus(console, lambda: runner.describe(every, workers)):
         seconds = {"tuning": runner.run(tune, threads * workers)}
-    with console.status(f"{len(draws)} sets, a student on each; {workers} stages side by side"):
         seconds |= _run_side_by_side(runner, draws, workers, threads)
 
     cells = _cells(draws)
@@ -131,12 +144,52 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
     )
     with atomic_write(out / "contact_sheet.png") as temporary:
         sheet.save(temporary, format="PNG")
+    write_json(out / FILE, _description(out, seeds, tune, draws, seconds, runner))
     console.print()
     console.print(student_table(rows))
-    console.print(f"Contact sheet, amplified and plain images of equal seeds: {out / 'contact_sheet.png'}")
-    console.print(f"All numbers: {out / 'summary.json'}")
     parts = ", ".join(f"{part} {value:.0f} s" for part, value in seconds.items())
-    console.print(f"Time of the stages, when they ran: {parts}. This call took {time.monotonic() - start:.0f} s.")
+    console.print(f"Time of the stages, when they ran: {parts}.")
+    pages = end_with_report(out, console)
+    told = ", ".join(f"{title} {100 * cell['summary']['mean']['top1_last']:.1f} %" for title, cell in rows.items())
+    where = [out / name for name in ("contact_sheet.png", "table.md", "summary.json")]
+    following = command_line("distill", "--config", "configs/distill/digits.yaml")
+    close(f"top-1 over {seeds} draws: {told}", [*pages, *where], time.monotonic() - start, following)
+
+
+def _description(
+    out: Path, seeds: int, tune: Stage, draws: Sequence[Draw], seconds: Mapping[str, float], runner: StageRunner
+) -> dict[str, Any]:
+    """What was made and where, relative to the folder, as a report reads it."""
+
+    def place(path: Path) -> str:
+        return path.relative_to(out).as_posix()
+
+    inspected = {KINDS[draw.kind][0]: place(draw.inspect.outputs[0]) for draw in draws if draw.inspect is not None}
+    first = [stage for draw in draws if draw.seed == 0 for stage in draw.stages]
+    stages = {
+        "tuning": [tune],
+        "sets": [draw.generate for draw in draws],
+        "students": [draw.train for draw in draws],
+    }
+    return {
+        "schema": 1,
+        "sets": {
+            title: [
+                {"seed": draw.seed, "set": place(draw.generate.folder), "student": place(draw.train.folder)}
+                for draw in draws
+                if draw.kind == kind
+            ]
+            for kind, (title, _) in KINDS.items()
+        },
+        "inspect": inspected,
+        "tuning": place(tune.folder),
+        "seconds": dict(seconds),
+        "cost": {part: reduce(Cost.joined, map(runner.cost, of), Cost()).plain() for part, of in stages.items()},
+        "commands": [
+            command_line("demo", "--out", out, "--seeds", seeds),
+            *(stage.command_line for stage in (tune, *first)),
+        ],
+    }
 
 
 def _tuning(out: Path) -> Stage:
@@ -149,7 +202,9 @@ def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
     draws = []
     for kind, (title, config) in KINDS.items():
         shards, student = out / "sets" / f"{kind}-{seed}", out / "students" / f"{kind}-{seed}"
-        weights = () if kind == "real" else ("--model.checkpoint", str(tune.folder / "class_tokens.safetensors"))
+        weights = ()
+        if kind != "real":
+            weights = ("--model.checkpoint", str(tune.folder / "class_tokens.safetensors"), *_SALIENCY)
         set_flags = ("--data.seed", str(seed), "--model.output", str(shards), "--trainer.logger", "false")
         generate = Stage(
             f"make set {title} {seed}",
@@ -166,13 +221,32 @@ def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
             (generate,),
             partial(_describe_student, student),
         )
-        draws.append(Draw(kind, generate, train))
+        inspect = _inspection(out, generate) if kind == "amplified" and seed == 0 else None
+        draws.append(Draw(kind, seed, generate, train, inspect))
     return draws
+
+
+def _inspection(out: Path, on: Stage) -> Stage:
+    """What the students' teacher thinks of one set, for the images that it believes in least."""
+    folder = out / "inspect"
+    output = folder / "inspect.json"
+
+    def make_folder() -> Sequence[str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        return ()
+
+    arguments = ("inspect", str(on.folder), "--config", STUDENT, "--output", str(output))
+    name, outcome = "inspect set amplified 0", partial(_describe_inspection, output)
+    return Stage(name, arguments, folder, (on,), outcome, outputs=(output,), resume=make_folder)
 
 
 def _describe_set(folder: Path) -> str:
     shards = ShardSet.open(folder)
     return f"{len(shards)} images of {len(shards.classes)} classes in {folder}"
+
+
+def _describe_inspection(output: Path) -> str:
+    return f"{len(read_json(output)['summary'])} numbers in {output}"
 
 
 def _describe_student(folder: Path) -> str:
@@ -187,7 +261,8 @@ def _run_side_by_side(runner: StageRunner, draws: Sequence[Draw], workers: int, 
     """Run every draw's two stages in order; at the first failure end the rest."""
 
     def run(draw: Draw) -> tuple[float, float]:
-        return runner.run(draw.generate, threads), runner.run(draw.train, threads)
+        seconds = [runner.run(stage, threads) for stage in draw.stages]
+        return seconds[0], seconds[1]
 
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(run, draw) for draw in draws]

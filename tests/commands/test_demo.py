@@ -47,11 +47,12 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.usefixtures("checkout")
-def test_whole_path(commands: list[tuple[str, ...]]) -> None:
+def test_whole_path(commands: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]) -> None:
     screen = io.StringIO()
     run_demo(Path("demo"), seeds=2, workers=1, threads=1, console=Console(file=screen, width=120))
 
-    assert [arguments[0] for arguments in commands] == ["fit", *["predict", "fit"] * 6]
+    draws = ["predict", "fit"] * 3
+    assert [arguments[0] for arguments in commands] == ["fit", *draws, "inspect", *draws]
     sets = {
         kind: [ShardSet.open(Path(f"demo/sets/{kind}-{seed}")) for seed in (0, 1)] for kind in ("plain", "amplified")
     }
@@ -74,9 +75,33 @@ def test_whole_path(commands: list[tuple[str, ...]]) -> None:
     for kind, title in (("real", "random real"), ("plain", "plain"), ("amplified", "amplified")):
         assert title in shown
         assert f"{100 * summary[kind]['summary']['mean']['top1_last']:.1f} ± " in shown
-    assert "contact_sheet.png" in shown
+    closing = capsys.readouterr().err
+    assert f"amplified {100 * summary['amplified']['summary']['mean']['top1_last']:.1f} %" in closing
+    for words in ("where: demo/report.html", "where: demo/contact_sheet.png", "next:  hieramp distill --config"):
+        assert words in closing
     with Image.open("demo/contact_sheet.png") as sheet:
         assert sheet.height > 10 * 32
+
+    described = json.loads(Path("demo/demo.json").read_text())
+    assert described["schema"] == 1
+    assert set(described["sets"]) == {"random real", "plain", "amplified"}
+    for title, made in described["sets"].items():
+        assert [draw["seed"] for draw in made] == [0, 1]
+        for draw in made:  # relative to the file
+            shards = ShardSet.open(Path("demo") / draw["set"])
+            assert shards.manifest.seed == draw["seed"]
+            assert (next(iter(shards)).saliency is None) == (title == "random real")
+            assert (Path("demo") / draw["student"] / "result.json").is_file()
+    assert Path("demo", described["tuning"], "class_tokens.safetensors").is_file()
+    inspected = json.loads(Path("demo", described["inspect"]["amplified"]).read_text())
+    assert inspected["set"]["manifest_sha256"] == sets["amplified"][0].manifest.hash
+    assert set(described["seconds"]) == set(described["cost"]) == {"tuning", "sets", "students"}
+    assert described["commands"][0] == "hieramp demo --out demo --seeds 2"
+    assert described["commands"][1].startswith("hieramp fit --config configs/token_tuning/digits.yaml")
+
+    page = Path("demo/report.html").read_text()
+    for words in ("random real", "amplified", "hieramp demo --out demo"):
+        assert words in page
 
 
 def test_outside_a_checkout_it_says_where_to_go() -> None:

@@ -270,7 +270,8 @@ class TestInterruption:
         started: list[subprocess.Popen[str]] = []
 
         def start(path: Path, *flags: str) -> "subprocess.Popen[str]":
-            words = [sys.executable, "-m", "hieramp_lit", "sweep", "run", str(path), "--out", str(ROOT), "--no-report", *flags]
+            words = [sys.executable, "-m", "hieramp_lit", "sweep", "run", str(path), "--out", str(ROOT), "--no-report"]
+            words += flags
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             started.append(process)
             return process

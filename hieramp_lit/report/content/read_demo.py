@@ -1,9 +1,11 @@
 """The demo: draws of three kinds of sets, and a student on each."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hieramp_lit.files import read_json
 from hieramp_lit.report.content.places import locate
 from hieramp_lit.report.content.read_trial import tuning_metrics
 from hieramp_lit.report.content.story import Member, StageRecord, Story, kind_of, open_sets
@@ -25,13 +27,16 @@ def read_demo(content: Mapping[str, Any], file: Path) -> Story:
         file: The file, beside which the paths are looked for.
     """
     missing = list[str]()
-    members = [_member(title, draws, file, missing) for title, draws in content["sets"].items()]
+    members = [
+        replace(_member(title, draws, file, missing), inspected=_inspected(title, content, file, missing))
+        for title, draws in content["sets"].items()
+    ]
     members.sort(key=lambda member: _ORDER.index(member.kind))
     images = sum(len(shards) for member in members for shards in member.draws)
     records = tuple(
         StageRecord(
             name, f"{file.resolve()} {name}", float(seconds), images=images if name == "sets" else None,
-            device=_device(members) if name == "students" else "",
+            cost=content.get("cost", {}).get(name), device=_device(members) if name == "students" else "",
         )
         for name, seconds in content.get("seconds", {}).items()
     )  # fmt: skip
@@ -70,6 +75,19 @@ def _member(title: str, draws: list[Mapping[str, Any]], file: Path, missing: lis
             curves[f"draw {draw['seed']}"] = files
     cell = aggregate(results) if results else None
     return Member(title, _kind(title, sets, cell), sets, cell, ", ".join(sources), curves)
+
+
+def _inspected(title: str, content: Mapping[str, Any], file: Path, missing: list[str]) -> Mapping[str, Any] | None:
+    """What ``hieramp inspect`` found of the first draw, where the demo asked it."""
+    named = content.get("inspect", {}).get(title)
+    if named is None:
+        return None
+    there = locate(named, file)
+    if there is None:
+        missing.append(f"The inspection {named} is gone. {_AGAIN}")
+        return None
+    found: Mapping[str, Any] = read_json(there)
+    return found
 
 
 def _kind(title: str, sets: tuple[ShardSet, ...], cell: Result | None) -> Any:

@@ -1,6 +1,7 @@
 """`hieramp inspect`: what a set's images and tokens are like, alone, beside real images, and to a teacher."""
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from hieramp_lit.bench.machine import chosen_device, device_name
 from hieramp_lit.classes import ClassList
 from hieramp_lit.cli import COMMANDS
+from hieramp_lit.commands import following
+from hieramp_lit.commands.closing import close
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.files import write_json
 from hieramp_lit.inspection import (
@@ -51,6 +54,7 @@ def main(args: Sequence[str], prog: str) -> None:
         ShardError: If the set is damaged.
         ValueError: If arguments, set, reference and networks do not fit each other.
     """
+    start = time.monotonic()
     parser = build_parser(prog)
     options, overrides = parser.parse_known_args(args)
     if overrides and not options.config:
@@ -66,7 +70,11 @@ def main(args: Sequence[str], prog: str) -> None:
     reference = _reference(options, images) if options.reference is not None else None
     if reference is not None and not networks:
         parser.error("--reference needs a feature network: give --config STUDENT.yaml, --features NAME or --inception")
-    with Progress("looked at", "images") as progress:
+    with (
+        Progress("looked at", "images") as progress,
+        progress.phase("computed", "distances") as distances,
+        progress.phase("compared", "subsets for KID") as subsets,
+    ):
         result = inspect_set(
             images,
             networks,
@@ -84,6 +92,8 @@ def main(args: Sequence[str], prog: str) -> None:
             options.batch_size,
             device,
             progress,
+            distances,
+            subsets,
         )
     result["device"] = device_name(device)
     output = options.output or options.set.expanduser() / FILE
@@ -92,6 +102,8 @@ def main(args: Sequence[str], prog: str) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(show(result))
     console.print(f"written to {output}", markup=False)
+    what = f"{len(shards):,} images measured" + ("" if reference is None else f" beside {len(reference):,} real ones")
+    close(what, [output], time.monotonic() - start, following.analyze_set(shards.path))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

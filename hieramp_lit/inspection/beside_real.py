@@ -37,6 +37,8 @@ class BesideReal:
         real: N, at least 1.
         settings: How to measure.
         device: Where features are.
+        distances: Called with numbers of distances that were measured.
+        subsets: Called with 0 before the first subset of KID, and with 1 for each.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -50,6 +52,8 @@ class BesideReal:
         real: int,
         settings: Settings,
         device: torch.device,
+        distances: Callable[[int], None] | None = None,
+        subsets: Callable[[int], None] | None = None,
     ) -> None:
         D, given = network.num_features, GivenFeatures(network.num_features)
         k, dense_k = settings.precision_recall_k, settings.density_coverage_k
@@ -58,11 +62,13 @@ class BesideReal:
         self._images, self._real = images, real
         # a subset has two images at least; with fewer, KID refuses for itself
         subset_size = max(2, min(settings.kid_subset_size, images, real))
-        self._prdc = PRDC(D, k, dense_k).to(device)
-        self._class_prdc = ClassPRDC(D, num_classes, k, dense_k).to(device)
-        self._near = NearestRealDistance(D, QUANTILES).to(device)
+        self._prdc = PRDC(D, k, dense_k, count=distances).to(device)
+        self._class_prdc = ClassPRDC(D, num_classes, k, dense_k, count=distances).to(device)
+        self._near = NearestRealDistance(D, QUANTILES, count=distances).to(device)
         self._fid = FID(given, D, network.name).to(device)
-        self._kid = KID(given, D, network.name, settings.kid_subsets, subset_size, settings.seed).to(device)
+        self._kid = KID(given, D, network.name, settings.kid_subsets, subset_size, settings.seed, count=subsets).to(
+            device
+        )
 
     def update(self, feature_BD: Tensor, label_B: Tensor, number_B: Tensor, real: bool) -> None:
         """Take in a batch.

@@ -37,6 +37,8 @@ class Comparison:
         real: N; 0 without a reference.
         settings: How to measure.
         device: Where features are.
+        distances: Called with numbers of distances between images that were measured.
+        subsets: Called with 0 before the first subset of KID, and with 1 for each.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -50,10 +52,15 @@ class Comparison:
         real: int,
         settings: Settings,
         device: torch.device,
+        distances: Callable[[int], None] | None = None,
+        subsets: Callable[[int], None] | None = None,
     ) -> None:
         D = network.num_features
         self.network = network
-        self._beside = BesideReal(network, num_classes, images, real, settings, device) if real else None
+        self._beside = None
+        if real:
+            counted = distances, subsets
+            self._beside = BesideReal(network, num_classes, images, real, settings, device, *counted)
         self._vendi = VendiScore(D, num_classes, settings.vendi_q).to(device)
         self._diversity = IntraClassDiversity(D, num_classes).to(device)
         self._teacher = TeacherConfidence(num_classes).to(device)

@@ -43,6 +43,8 @@ def inspect_set(
     batch_size: int = 64,
     device: torch.device = torch.device("cpu"),  # noqa: B008 (immutable)
     progress: Progress | None = None,
+    distances: Progress | None = None,
+    subsets: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure a set.
 
@@ -57,6 +59,8 @@ def inspect_set(
         batch_size: Images that pass a network at once; results do not depend on it, save rounding.
         device: Where networks compute.
         progress: Called with the numbers of images that are done and of all.
+        distances: Likewise of distances between features; of all networks.
+        subsets: Likewise of the subsets of KID.
 
     Returns:
         Plain JSON values: what was measured (`summary`, `per_class`, `per_scale`, `per_stage`, `nearest`, and the
@@ -75,16 +79,24 @@ def inspect_set(
     real = 0 if reference is None else len(reference)
     if reference is not None and networks and real > MANY:
         _warn_of_size(images, reference, networks)
-    comparisons = [Comparison(network, C, len(images), real, settings, device) for network in networks]
+    between, of_kid = Done(distances), Done(subsets)
+    counted = between.add, of_kid.add
+    comparisons = [Comparison(network, C, len(images), real, settings, device, *counted) for network in networks]
     count = TokenCount(maps, C)
-    done = Done(progress, len(images) + (real if comparisons else 0))
+    done = Done(progress)
+    done.start(len(images) + (real if comparisons else 0))
     _pass(images, comparisons, count, batch_size, device, done)
     if reference is not None and comparisons:
         _pass(reference, comparisons, None, batch_size, device, done)
     if not comparisons:
         found.leave_out((*OF_NETWORK, *OF_REFERENCE), NO_NETWORK)
+    if reference is not None and comparisons:
+        between.start(len(comparisons) * count_distances(images.labels, reference.labels))
+        of_kid.expect(len(comparisons) * settings.kid_subsets)
     real_name = images.name if reference is None else reference.name
     nearest = {one.network.name: one.measure(found, images.name, real_name) for one in comparisons}
+    if reference is not None and comparisons:
+        between.finish()
     per_scale, per_stage = count.measure(found)
     return {
         "schema": SCHEMA,
@@ -120,23 +132,35 @@ def _warn_of_size(images: LabelledImages, reference: LabelledImages, networks: S
 
 
 class Done:
-    """Counts images.
+    """Counts what is done.
 
     Args:
-        progress: Told of them.
-        total: Of all.
+        progress: Told of it.
     """
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
+    def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
-        self._total = total
-        self._number = 0
+        self._number = self._total = 0
 
-    def add(self, images: int) -> None:
+    def expect(self, total: int) -> None:
+        """Say how much there is to do, at most."""
+        self._total = total
+
+    def start(self, total: int) -> None:
+        """Say it, and that it begins now."""
+        self.expect(total)
+        self.add(0)
+
+    def add(self, number: int) -> None:
         """Count some."""
-        self._number += images
+        self._number += number
         if self._progress is not None:
             self._progress(self._number, self._total)
+
+    def finish(self) -> None:
+        """There was no more to do."""
+        self._total = self._number
+        self.add(0)
 
 
 def _pass(

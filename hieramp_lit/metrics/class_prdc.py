@@ -3,6 +3,8 @@
 Legend: ``B`` batch · ``D`` features of an image · ``C`` classes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,7 @@ class ClassPRDC(RowMetric):
         density_coverage_k: Neighbours for density and coverage.
         strict: Leave the sphere out of its ball.
         block_size: Rows and columns of a block of distances.
+        count: Called with the number of distances of each block that was measured.
 
     Raises:
         ValueError: If a number is below 1.
@@ -37,6 +40,7 @@ class ClassPRDC(RowMetric):
         density_coverage_k: int = 5,
         strict: bool = False,
         block_size: int = BLOCK_SIZE,
+        count: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         check_positive(
@@ -54,6 +58,7 @@ class ClassPRDC(RowMetric):
         self.density_coverage_k = density_coverage_k
         self.strict = strict
         self.block_size = block_size
+        self._count = count
         for name in ("real", "distilled"):
             self.add_rows(f"{name}_features", torch.empty(0, num_features))
             self.add_rows(f"{name}_labels", torch.empty(0, dtype=torch.int64))
@@ -80,7 +85,7 @@ class ClassPRDC(RowMetric):
         places = zip(self._by_class("real"), self._by_class("distilled"), strict=True)
         k, dense_k = self.precision_recall_k, self.density_coverage_k
         return tuple(
-            prdc(real[place_N], distilled[place_M], k, dense_k, self.strict, self.block_size)
+            prdc(real[place_N], distilled[place_M], k, dense_k, self.strict, self.block_size, self._count)
             if len(place_N) > max(k, dense_k) and len(place_M) > k
             else None
             for place_N, place_M in places  # one class at a time: all sorted would be a copy of all

@@ -8,6 +8,7 @@ of batches, and each draws other subsets, of features that it would need in floa
 Legend: ``B`` batch · ``D`` features of an image.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 from warnings import catch_warnings, filterwarnings
 
@@ -109,6 +110,7 @@ class KID(KernelInceptionDistance, RowMetric):
         subsets: Number of subsets; 100 in the paper.
         subset_size: Images of each kind in a subset, at least 2; 1000 in the paper. At most as many as there are.
         seed: Of the subsets.
+        count: Called with 0 before the first subset, and with 1 for each that was compared.
 
     Raises:
         ValueError: If the name is empty or holds ``@`` or spaces, or a number is out of range.
@@ -122,6 +124,7 @@ class KID(KernelInceptionDistance, RowMetric):
         subsets: int = 100,
         subset_size: int = 1000,
         seed: int = 0,
+        count: Callable[[int], None] | None = None,
     ) -> None:
         if subset_size < 2 or subsets < 1:
             raise ValueError(f"subsets={subsets} must be at least 1 and subset_size={subset_size} at least 2.")
@@ -130,6 +133,7 @@ class KID(KernelInceptionDistance, RowMetric):
             super().__init__(feature=_CheckedFeatures(feature, num_features), subsets=subsets, subset_size=subset_size)
         self.key = metric_key("kid", name)
         self.seed = seed
+        self._count = count
         # anew, as rows that are gathered whole: by torchmetrics' way ranks must have had equally many batches
         for state in ("real_features", "fake_features"):
             self.add_rows(state, torch.empty(0, num_features))
@@ -160,23 +164,22 @@ class KID(KernelInceptionDistance, RowMetric):
                 f"subset_size={self.subset_size} of each. Lower it, or give more images."
             )
         draws, of_real, of_distilled = stream("kid", self.seed), _order(real), _order(distilled)
-        scores = torch.stack(
-            [
-                poly_mmd(
-                    self._subset(real, of_real, draws),
-                    self._subset(distilled, of_distilled, draws),
-                    self.degree,
-                    self.gamma,
-                    self.coef,
-                )
-                for _ in range(self.subsets)
-            ]
-        )
+        count, found = self._count or _uncounted, []
+        count(0)
+        for _ in range(self.subsets):
+            pair = self._subset(real, of_real, draws), self._subset(distilled, of_distilled, draws)
+            found.append(poly_mmd(*pair, self.degree, self.gamma, self.coef))
+            count(1)
+        scores = torch.stack(found)
         return KIDValues(float(scores.mean()), float(scores.std(unbiased=False)))
 
     def _subset(self, feature_ND: Tensor, order_N: Tensor, draws: torch.Generator) -> Tensor:
         chosen = torch.randperm(len(order_N), generator=draws)[: self.subset_size]
         return feature_ND[order_N[chosen.to(order_N.device)]].double()
+
+
+def _uncounted(subsets: int) -> None:
+    """Nobody asks."""
 
 
 def metric_key(metric: str, features: str) -> str:

@@ -3,7 +3,7 @@
 Legend: ``B`` batch · ``D`` features of an image · ``M`` distilled images · ``N`` real images · ``Q`` quantiles.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -53,6 +53,7 @@ class NearestRealDistance(RowMetric):
         real_queries: How many real images look for their neighbour among all real ones; evenly spread over their
             numbers if there are more. It bounds the time, M + `real_queries` times N distances.
         block_size: Rows and columns of a block of distances.
+        count: Called with the number of distances of each block that was measured.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -64,6 +65,7 @@ class NearestRealDistance(RowMetric):
         quantiles: Sequence[float] = (0.05, 0.5),
         real_queries: int = REAL_QUERIES,
         block_size: int = BLOCK_SIZE,
+        count: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         if min(num_features, real_queries, block_size) < 1:
@@ -77,6 +79,7 @@ class NearestRealDistance(RowMetric):
         self.quantiles = tuple(quantiles)
         self.real_queries = real_queries
         self.block_size = block_size
+        self._count = count
         for name in ("real", "distilled"):
             self.add_rows(f"{name}_features", torch.empty(0, num_features))
             self.add_rows(f"{name}_numbers", torch.empty(0, dtype=torch.int64))
@@ -115,7 +118,7 @@ class NearestRealDistance(RowMetric):
                 f"{len(distilled_MD)} distilled and {len(real_ND)} real images were given; at least one "
                 "and two are needed."
             )
-        measure = SquaredDistances(real_ND, distilled_MD, block_size=self.block_size)
+        measure = SquaredDistances(real_ND, distilled_MD, block_size=self.block_size, count=self._count)
         distance_M, place_M = measure.nearest(distilled_MD, real_ND)
         queries = min(self.real_queries, len(real_ND))
         own = torch.arange(queries, device=real_ND.device) * len(real_ND) // queries

@@ -8,7 +8,7 @@ largest squared length count as equal, those below as 0.
 Legend: ``D`` features of an image · ``M N`` numbers of features · ``k`` neighbours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -24,13 +24,17 @@ class SquaredDistances:
         features: All that will be measured, each float32, shape ``(N, D)``, the first not empty; they give centre and
             tolerance.
         block_size: Rows and columns of a block; memory is 8 bytes times its square, a few times.
+        count: Called with the number of distances of each block that was measured.
 
     Attributes:
         tolerance: Up to which squared distances count as equal.
     """
 
-    def __init__(self, *features: Tensor, block_size: int = BLOCK_SIZE) -> None:
+    def __init__(
+        self, *features: Tensor, block_size: int = BLOCK_SIZE, count: Callable[[int], None] | None = None
+    ) -> None:
         self.block_size = block_size
+        self._count = count
         # part by part: of all at once torch would make a float64 copy first
         sums = [part.sum(dim=0, dtype=torch.float64) for part in torch.split(features[0], block_size)]
         self._centre = torch.stack(sums).sum(dim=0) / len(features[0])
@@ -42,6 +46,8 @@ class SquaredDistances:
         one_MD, other_ND = self._centred(one_MD), self._centred(other_ND)
         lengths = one_MD.square().sum(dim=1)[:, None] + other_ND.square().sum(dim=1)
         squared = torch.addmm(lengths, one_MD, other_ND.T, alpha=-2)
+        if self._count is not None:
+            self._count(squared.numel())
         return squared.masked_fill_(squared <= self.tolerance, 0)
 
     def of_neighbours(self, feature_ND: Tensor, k: int) -> Tensor:

@@ -3,7 +3,7 @@
 Legend: ``B`` batch · ``D`` features of an image · ``M`` distilled images · ``N`` real images.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -54,6 +54,7 @@ class PRDC(RowMetric):
         density_coverage_k: Neighbours for density and coverage; 5 in the paper.
         strict: Leave the sphere out of its ball.
         block_size: Rows and columns of a block of distances.
+        count: Called with the number of distances of each block that was measured.
 
     Raises:
         ValueError: If a number is below 1.
@@ -66,6 +67,7 @@ class PRDC(RowMetric):
         density_coverage_k: int = 5,
         strict: bool = False,
         block_size: int = BLOCK_SIZE,
+        count: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         check_positive(
@@ -81,6 +83,7 @@ class PRDC(RowMetric):
         self.density_coverage_k = density_coverage_k
         self.strict = strict
         self.block_size = block_size
+        self._count = count
         for name in ("real", "distilled"):
             self.add_rows(name, torch.empty(0, num_features))
 
@@ -109,6 +112,7 @@ class PRDC(RowMetric):
             self.density_coverage_k,
             self.strict,
             self.block_size,
+            self._count,
         )
 
 
@@ -119,6 +123,7 @@ def prdc(
     density_coverage_k: int = 5,
     strict: bool = False,
     block_size: int = BLOCK_SIZE,
+    count: Callable[[int], None] | None = None,
 ) -> PRDCValues:
     """Precision, recall, density and coverage of features, see `PRDC`.
 
@@ -129,6 +134,7 @@ def prdc(
         density_coverage_k: Neighbours for density and coverage.
         strict: Leave the sphere out of its ball.
         block_size: Rows and columns of a block of distances.
+        count: Called with the number of distances of each block that was measured.
 
     Raises:
         ValueError: If there are too few images for k neighbours.
@@ -136,7 +142,7 @@ def prdc(
     k, dense_k = precision_recall_k, density_coverage_k
     _check_number("real", len(real_ND), max(k, dense_k))
     _check_number("distilled", len(distilled_MD), k)
-    measure = SquaredDistances(real_ND, distilled_MD, block_size=block_size)
+    measure = SquaredDistances(real_ND, distilled_MD, block_size=block_size, count=count)
     inside = torch.lt if strict else torch.le
     # what differs by rounding alone is equal
     slack = -measure.tolerance if strict else measure.tolerance

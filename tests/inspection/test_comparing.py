@@ -16,10 +16,10 @@ class Mean(torch.nn.Module):
         return image.float().mean(dim=(2, 3))
 
 
-def compared(real, batches=1):
+def compared(real, batches=1, **counted):
     """A comparison that saw images of two classes, eight of the set and, if asked, as many real ones."""
     network = FeatureNetwork("mean", Mean(), 3, None, "0" * 64, no_answers="none")
-    comparison = Comparison(network, 2, 8, real, Settings(), torch.device("cpu"))
+    comparison = Comparison(network, 2, 8, real, Settings(), torch.device("cpu"), **counted)
     images = torch.randint(1, 256, (8, 3, 4, 4), dtype=torch.uint8)
     for kind in (False, True) if real else (False,):
         for place in torch.arange(8).chunk(batches):
@@ -72,6 +72,16 @@ def test_distances_are_counted_by_hand():
     many = torch.zeros(20_000, dtype=torch.int64)
     one = torch.zeros(1, dtype=torch.int64)
     assert count_distances(one, many) == 2 * (20_000**2 + 1 + 20_000) + 10_001 * 20_000
+
+
+def test_all_distances_and_subsets_are_told_of():
+    distances, subsets = [], []
+    comparison = compared(real=16, distances=distances.append, subsets=subsets.append)
+    comparison.update(torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.arange(8) % 2, torch.arange(8, 16), True)
+    comparison.measure(Findings(), str, str)
+    # in classes of 4 and 8 images there are enough for 3 and 5 neighbours, so none is left out
+    assert sum(distances) == count_distances(torch.arange(8) % 2, torch.arange(16) % 2)
+    assert subsets == [0] + 100 * [1]
 
 
 def test_one_piece_must_be_the_same_rows():

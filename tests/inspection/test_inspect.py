@@ -216,11 +216,21 @@ def test_fid_where_there_are_just_enough_images(digits, others, network):
 
 
 def test_the_result_is_plain_and_names_all_it_depends_on(digits, others, network):
-    done = []
-    found = inspect(digits, network, others, progress=lambda number, total: done.append((number, total)))
+    done, distances, subsets = [], [], []
+    found = inspect(
+        digits,
+        network,
+        others,
+        progress=lambda number, total: done.append((number, total)),
+        distances=lambda number, total: distances.append((number, total)),
+        subsets=lambda number, total: subsets.append((number, total)),
+    )
     json.dumps(found, allow_nan=False)
     assert found["schema"] == 1
     assert done[-1] == (140, 140)
+    assert distances[0][0] == 0
+    assert distances[-1][0] == distances[-1][1] == max(number for number, _ in distances) > 0
+    assert (subsets[0], subsets[-1]) == ((0, 100), (100, 100))
     assert found["features"][NETWORK]["num_features"] == FEATURES
     assert len(found["features"][NETWORK]["sha256"]) == 64
     assert found["set"]["manifest_sha256"] == ShardSet.open(digits).manifest.hash

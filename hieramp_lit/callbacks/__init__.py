@@ -2,6 +2,7 @@
 
 from hieramp_lit.callbacks.batch_progress import BatchProgress
 from hieramp_lit.callbacks.generation_progress import GenerationProgress
+from hieramp_lit.callbacks.reconstructions import Reconstructions
 from hieramp_lit.callbacks.run_config import RunConfigCallback
 from hieramp_lit.callbacks.run_logger import RunLogger
 from hieramp_lit.callbacks.shard_writer import ShardWriter
@@ -13,6 +14,7 @@ from hieramp_lit.callbacks.tuning_samples import TuningSamples
 __all__ = [
     "BatchProgress",
     "GenerationProgress",
+    "Reconstructions",
     "RunConfigCallback",
     "RunLogger",
     "ShardWriter",

@@ -46,16 +46,19 @@ class SampleSheets(Callback, ABC):
     Equal weights at an equal step give equal bytes.
 
     Args:
-        every_n_steps: Optimizer steps between pictures; null draws them at every validation instead.
+        every_n_steps: Optimizer steps between pictures; null draws them at every validation instead, 0 none at all.
 
     Raises:
-        ValueError: If `every_n_steps` is below 1.
+        ValueError: If `every_n_steps` is below 0.
     """
 
     def __init__(self, every_n_steps: int | None = None) -> None:
         super().__init__()
-        if every_n_steps is not None and every_n_steps < 1:
-            raise ValueError(f"{type(self).__name__}.every_n_steps={every_n_steps}: expected 1 or more, or null.")
+        if every_n_steps is not None and every_n_steps < 0:
+            raise ValueError(
+                f"{type(self).__name__}.every_n_steps={every_n_steps}: expected 1 or more, 0 for none, null for every "
+                "validation."
+            )
         self.every_n_steps = every_n_steps
         self._drawn: int | None = None
         self._missed: list[int] = []
@@ -79,8 +82,11 @@ class SampleSheets(Callback, ABC):
         Raises:
             ValueError: As `check`.
         """
+        self._drawn, self._missed, self._off = None, [], True
+        if self.every_n_steps == 0:
+            return
         reason = self.check(trainer, pl_module)
-        self._drawn, self._missed, self._off = None, [], reason is not None
+        self._off = reason is not None
         if reason is not None:
             rank_zero_warn(f"{type(self).__name__} draws nothing in this run: {reason}")
 
@@ -88,7 +94,7 @@ class SampleSheets(Callback, ABC):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Draw after every so many optimizer steps."""
-        if self.every_n_steps is not None and trainer.global_step and trainer.global_step % self.every_n_steps == 0:
+        if self.every_n_steps and trainer.global_step and trainer.global_step % self.every_n_steps == 0:
             self._draw(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -159,6 +159,10 @@ class TestWhatIsShown:
         _, _, folder = fit(tokenizer, tmp_path, samples(every_n_steps=6), var=architecture(class_tokens=False))
         assert list(files(folder)) == ["step-000006.png"]
 
+    def test_none_are_asked_for(self, tokenizer, tmp_path):
+        _, _, folder = fit(tokenizer, tmp_path, samples(every_n_steps=0))
+        assert not folder.exists()
+
     def test_eight_classes_of_the_data_unless_rows_are_named(self, tokenizer):
         run, task = trainer(max_steps=1), tuning(tokenizer)
         run.fit(task, NoiseDataModule(4))
@@ -260,7 +264,7 @@ class TestAccidents:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"every_n_steps": 0}, r"TuningSamples\.every_n_steps=0"),
+        ({"every_n_steps": -1}, r"TuningSamples\.every_n_steps=-1"),
         ({"images_per_class": 0}, r"TuningSamples\.images_per_class=0"),
         ({"real_images": -1}, r"TuningSamples\.real_images=-1"),
         ({"batch_size": 0}, r"TuningSamples\.batch_size=0"),

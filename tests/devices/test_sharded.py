@@ -39,6 +39,11 @@ def test_it_takes_the_steps_of_one_process(tokenizer, results):
     assert_close(fit(tokenizer, 8), results["whole"])
 
 
+def test_it_has_no_pictures_and_says_so(folder, results):
+    assert not (folder / "ranks/samples").exists()
+    assert "TuningSamples draws nothing in this run" in (folder / "ranks/rank-0.out").read_text()
+
+
 def test_it_resumes_to_the_same_bits(results):
     whole, resumed = results["whole"], results["resumed"]
     assert resumed.rates == whole.rates[3:]

@@ -16,8 +16,13 @@ def tokenizer(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def on_two(tokenizer, tmp_path_factory):
-    return on_ranks(tmp_path_factory.mktemp("ranks"), fits, tokenizer)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("ranks")
+
+
+@pytest.fixture(scope="module")
+def on_two(tokenizer, folder):
+    return on_ranks(folder, fits, tokenizer)
 
 
 def assert_close(one: Fit, other: Fit) -> None:
@@ -46,6 +51,11 @@ def test_drop_path_too_belongs_to_the_image(tokenizer, on_two):
     alone = fit(tokenizer, 8, drop_path_rate=0.4)
     assert_close(alone, on_two[0][1])
     assert_differ(alone, on_two[0][0])
+
+
+def test_one_of_two_ranks_draws_pictures(folder, on_two):
+    drawn = {path.name for path in (folder / "samples").iterdir()}
+    assert drawn == {f"{name}-{step:06d}.png" for name in ("step", "maps", "real") for step in (3, 4)}
 
 
 def test_accumulated_batches_take_the_steps_of_one_large_batch(tokenizer):

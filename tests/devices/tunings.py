@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
+from hieramp_lit.callbacks import TuningSamples
 from hieramp_lit.tasks import ClassTokenTuning
 from hieramp_lit.trainer import ShardedStrategy
 from hieramp_lit.var import Tokenizer
@@ -75,16 +76,18 @@ def _whole(task: ClassTokenTuning) -> dict[str, Tensor]:
 
 
 def fits(tokenizer: Tokenizer) -> tuple[Fit, Fit]:
-    """On two ranks: without drop-path, and with it."""
+    """On two ranks: without drop-path, and with it, while the first rank draws pictures."""
     plain = fit(tokenizer, 2, devices=2, strategy="ddp")
-    return plain, fit(tokenizer, 4, devices=2, strategy="ddp", drop_path_rate=0.4)
+    drawing = [TuningSamples(rows=[1], every_n_steps=3)]
+    return plain, fit(tokenizer, 4, devices=2, strategy="ddp", drop_path_rate=0.4, callbacks=drawing)
 
 
 def sharded_fits(tokenizer: Tokenizer, folder: Path) -> dict[str, Fit]:
     """On two ranks: a whole fit with a checkpoint after each step, and what follows its third."""
     storing = ModelCheckpoint(folder, every_n_train_steps=1, save_top_k=-1, filename="{step}", save_last=True)
     export = str(folder / "export.safetensors")
-    whole = fit(tokenizer, 2, strategy=ShardedStrategy(), callbacks=[storing], devices=2, export=export)
+    callbacks = [storing, TuningSamples(every_n_steps=1)]
+    whole = fit(tokenizer, 2, strategy=ShardedStrategy(), callbacks=callbacks, devices=2, export=export)
     resumed = fit(tokenizer, 2, strategy=ShardedStrategy(), resume=folder / "step=3.ckpt", devices=2)
     return {"whole": whole, "resumed": resumed}
 

@@ -3,7 +3,9 @@
 Legend: ``B`` batch · ``C`` classes · ``K`` scales · ``L`` tokens of all scales · ``N`` images of a class.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +155,8 @@ def analyze_tokens(
     done = 0
     for tokens_BL, label_B in stored_tokens(shards) if encode is None else encoded_tokens(shards, encode):
         try:
-            usage.update(tokens_BL, label_B)
+            with _one_thread():
+                usage.update(tokens_BL, label_B)
         except ValueError as error:
             error.add_note(f"The set is {shards.path}; --patch-nums and --vocab-size say what its tokens are of.")
             raise
@@ -162,7 +165,10 @@ def analyze_tokens(
         done += len(label_B)
         if progress is not None:
             progress(done, total)
-    found = usage.compute()
+    with _one_thread():
+        found = usage.compute()
+    del usage
+    gc.collect()  # a metric refers to itself, so its counts would stay beside those of the next set
     C, K = num_classes, len(maps.scales)
     return TokenAnalysis(
         about=describe(shards, encode),
@@ -217,6 +223,20 @@ def scales_of_stages(scales: Scales) -> dict[Stage, list[int]]:
     """Scales of each stage that has any."""
     members = {stage: [k for k in range(len(scales)) if scales.stage_of(k) == stage] for stage in STAGES}
     return {stage: own for stage, own in members.items() if own}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Within it torch computes on the calling thread.
+
+    Its own threads would wait for those that read shards, at each of many small steps: ten times as long on two cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _spread(values: Floats) -> float:

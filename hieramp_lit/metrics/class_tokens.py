@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from hieramp_lit.metrics.codebook import CodebookStatistics, codebook_statistics
+from hieramp_lit.metrics.codebook import CodebookStatistics, codebook_statistics, entropy_and_coverage
 from hieramp_lit.metrics.rows import check_labels
 from hieramp_lit.var.scales import STAGES, Scales
 
@@ -107,14 +107,15 @@ class ClassTokenUsage(Metric):
         """
         if not self.images.any():
             raise ValueError("There are no tokens to measure the use of the codebook by.")
-        whole_KV = self.histogram.sum(dim=0, dtype=torch.int64)
+        # class by class: as int64 or float64 all of them would take twice the state, or several times
+        whole_KV = torch.zeros_like(self.histogram[0], dtype=torch.int64)
+        for histogram_KV in self.histogram:
+            whole_KV += histogram_KV
         of_stage = [[k for k in range(len(self.scales)) if self.scales.stage_of(k) == stage] for stage in STAGES]
-        # class by class: in float64 all of them would take several times the state
-        each = [codebook_statistics(histogram_KV) for histogram_KV in self.histogram]
+        each = [entropy_and_coverage(histogram_KV) for histogram_KV in self.histogram]
         missing_C = self.images == 0
         entropy, coverage = (
-            torch.stack(values).masked_fill(missing_C[:, None], torch.nan)
-            for values in ([one.entropy for one in each], [one.coverage for one in each])
+            torch.stack(values).masked_fill(missing_C[:, None], torch.nan) for values in zip(*each, strict=True)
         )
         return ClassTokenStatistics(
             scales=codebook_statistics(whole_KV),

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 import matplotlib.figure
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hieramp_lit.figures import save_figure, to_svg
 from hieramp_lit.files import atomic_write, write_json, write_text
@@ -130,7 +130,7 @@ def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], a
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(cell=_cell, kind=lambda block: type(block).__name__)
+    environment.filters.update(cell=_cell, words=_words, kind=lambda block: type(block).__name__)
     environment.tests["finite"] = _is_finite
     style, script = (_TEMPLATE.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -151,6 +151,16 @@ def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], a
             if isinstance(block, Figure)
         },
         widths={name: round(float(drawing.get_figwidth()) * 96) for name, drawing in drawings.items()},
+    )
+
+
+def _words(text: str) -> Markup:
+    """Plain text; what stands between two backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one without a partner: a character like others
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts)
     )
 
 

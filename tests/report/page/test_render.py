@@ -172,3 +172,15 @@ class TestIds:
 
 def test_a_report_without_sections_is_a_page():
     assert Markup(render(Report("Nothing", "", []))).named("main")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("run `hieramp report` again", "run <code>hieramp report</code> again"),
+        ("`<b>` & `c`", "<code>&lt;b&gt;</code> &amp; <code>c</code>"),
+        ("it`s <i>", "it`s &lt;i&gt;"),
+    ],
+)
+def test_what_stands_between_backticks_is_code(text, told):
+    assert told in _page(Note(text))

@@ -63,7 +63,7 @@
       else target.removeAttribute("tabindex");
     }
   });
-  document.querySelectorAll(".scroll, .drawing, .picture, pre").forEach((box) => watcher.observe(box));
+  document.querySelectorAll(".scroll, .drawing, .picture").forEach((box) => watcher.observe(box));
 
   // Paper has no folds: open all of them for printing, and close again those that were closed.
   let opened = [];

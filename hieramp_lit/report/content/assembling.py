@@ -78,8 +78,10 @@ def _of_best(part: Part) -> Section | None:
 
 
 def _story_parts(story: Story, prefix: str, counts: TokenCounts) -> list[Part]:
+    accuracy: list[Part] = [partial(accuracy_section, story, prefix)]
+    is_judged = any(member.result is not None for member in story.members)
     return [
-        partial(accuracy_section, story, prefix),
+        *(accuracy if is_judged else []),
         partial(pictures, story, prefix),
         partial(making, story, prefix),
         partial(learning, story, prefix),
@@ -87,6 +89,7 @@ def _story_parts(story: Story, prefix: str, counts: TokenCounts) -> list[Part]:
         partial(saliency_section, story, prefix),
         partial(failures, story, prefix),
         partial(tuning_section, story, prefix),
+        *([] if is_judged else accuracy),
         partial(cost_section, story, prefix),
     ]
 

@@ -112,7 +112,13 @@ def _classes(inspected: Mapping[str, Any], prefix: str) -> list[Block]:
     columns = (Column("class"), Column("mean confidence, %", 1, True))
     title = f"Classes that {network} believes in least"
     return [
-        Table(f"{prefix}failures-classes", title, columns, rows[:_MOST_SHOWN], f"Lowest {_MOST_SHOWN} of {len(rows)}.")
+        Table(
+            f"{prefix}failures-classes",
+            title,
+            columns,
+            rows[:_MOST_SHOWN],
+            f"Lowest {len(rows[:_MOST_SHOWN])} of {len(rows)}.",
+        )
     ]
 
 

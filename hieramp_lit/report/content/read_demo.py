@@ -73,7 +73,11 @@ def _member(title: str, draws: list[Mapping[str, Any]], file: Path, missing: lis
         sources.append(str(home / FILE))
         for files in curves_of(home, results[-1]["student_seeds"]).values():
             curves[f"draw {draw['seed']}"] = files
-    cell = aggregate(results) if results else None
+    cell = None
+    try:
+        cell = aggregate(results) if results else None
+    except ValueError as error:
+        missing.append(f"The accuracy of {title} is not shown: {error}")
     return Member(title, _kind(title, sets, cell), sets, cell, ", ".join(sources), curves)
 
 

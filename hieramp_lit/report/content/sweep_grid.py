@@ -12,6 +12,8 @@ from hieramp_lit.sweeps import Trial, short_names
 from hieramp_lit.var import STAGES
 
 OFF = "off"
+SCHEDULE_AXES = ("amplified stages", "β", "ρ, %")
+"""Coordinates of schedules of one β and one ρ."""
 _ALL = "all stages"
 _OF_SCHEDULE = re.compile(r"(?:^|\.)amplification(?:\.(?:beta|rho|stages|scales)(?:\.\w+)?)?$")
 _SCALE = re.compile(r"rho/(\d+)")
@@ -87,9 +89,9 @@ def _schedule_axes(sweep: Sweep) -> list[Axis]:
             ]
 
         return [
-            Axis("amplified stages", of(lambda one: one.stages, OFF)),
-            Axis("β", of(lambda one: one.beta, 0.0)),
-            Axis("ρ, %", of(lambda one: 100 * one.rho, 0.0)),
+            Axis(SCHEDULE_AXES[0], of(lambda one: one.stages, OFF)),
+            Axis(SCHEDULE_AXES[1], of(lambda one: one.beta, 0.0)),
+            Axis(SCHEDULE_AXES[2], of(lambda one: 100 * one.rho, 0.0)),
         ]
     axes = []
     for symbol, name, factor in (("β", "beta", 1.0), ("ρ, %", "rho", 100.0)):
@@ -119,9 +121,9 @@ def strength_panels(sweep: Sweep) -> tuple[list[Panel], int]:
     panels = [
         Panel(
             name,
-            "ρ, %",
+            SCHEDULE_AXES[2],
             [100 * rho for rho in rhos],
-            "β",
+            SCHEDULE_AXES[1],
             betas,
             [[_mean(cells.get(Strength(name, beta, rho))) for beta in betas] for rho in rhos],
         )

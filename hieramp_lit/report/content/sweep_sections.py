@@ -9,8 +9,9 @@ from typing import Any
 
 from hieramp_lit.figures.heatmaps import Panel, draw_heatmaps
 from hieramp_lit.figures.parallel import Axis, draw_parallel
-from hieramp_lit.report.content.read_sweep import Sweep, SweptTrial
+from hieramp_lit.report.content.read_sweep import Sweep, SweptTrial, is_off
 from hieramp_lit.report.content.sweep_grid import (
+    SCHEDULE_AXES,
     axes_of,
     panels_json,
     parameter_panels,
@@ -149,7 +150,7 @@ def _heatmap_figure(panels: Sequence[Panel], title: str, text: str, label: str, 
     sign = 1 if sweep.goal == "maximize" else -1
     cells = [
         (value, f"{panel.title} {panel.row_title.split(',')[0]} {row:g} {panel.column_title.split(',')[0]} {column:g}"
-         if isinstance(row, float) and isinstance(column, float) else f"{panel.title} {row} {column}")
+         if isinstance(row, int | float) and isinstance(column, int | float) else f"{panel.title} {row} {column}")
         for panel in panels
         for row, line in zip(panel.rows, panel.values, strict=True)
         for column, value in zip(panel.columns, line, strict=True)
@@ -249,10 +250,9 @@ def _whole(cell: Any) -> Any:
 
 
 def _name(sweep: Sweep, trial: SweptTrial) -> str:
-    strength = strength_of(trial)
-    axes = axes_of(sweep)
-    if strength is not None and axes and axes[0].title == "amplified stages" and len(axes) <= 3:
-        return strength.words
+    strength, axes = strength_of(trial), axes_of(sweep)
+    if {axis.title for axis in axes} <= set(SCHEDULE_AXES) and (strength is not None or is_off(trial)):
+        return "nothing amplified" if strength is None else strength.words
     return sweep.words(trial)
 
 

@@ -191,12 +191,12 @@ def _distinct(found: Mapping[str, TokenAnalysis], prefix: str) -> list[Block]:
         blocks.append(
             Figure(
                 f"{prefix}distinct-{cls}",
-                f"Different codes at each position: {name}",
+                f"Different codes at each position: class {name}",
                 f"Mean number of codes from coarse to fine, {told}.",
                 f"How many different codes the {images} images of the class have at each position of each scale; the "
                 "mean in the corner (as Fig. 4).",
                 {row.title: {"counts": row.counts, "means": means[row.title]} for row in rows},
-                partial(draw_distinct, rows, images, name),
+                partial(draw_distinct, rows, images, f"class {name}"),
                 table,
             )
         )

@@ -1,10 +1,12 @@
 """Tuning takes the same steps on one process and on two, with whichever batches a step is put together from."""
 
+import json
+
 import pytest
 import torch
 
 from tests.devices.ranks import on_ranks
-from tests.devices.tunings import Fit, fit, fits
+from tests.devices.tunings import EXPORTED, Fit, fit, fits, run_test
 from tests.tasks.tuning import write_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -56,6 +58,14 @@ def test_drop_path_too_belongs_to_the_image(tokenizer, on_two):
 def test_one_of_two_ranks_draws_pictures(folder, on_two):
     drawn = {path.name for path in (folder / "samples").iterdir()}
     assert drawn == {f"{name}-{step:06d}.png" for name in ("step", "maps", "real") for step in (3, 4)}
+
+
+def test_two_ranks_find_of_class_tokens_what_one_does(tokenizer, folder, on_two, tmp_path):
+    run_test(tokenizer, folder / EXPORTED, 7)
+    alone, together = (json.loads((place / "class_tokens.json").read_text()) for place in (tmp_path, folder))
+    assert alone["n"] == together["n"] == 7  # four images of one rank, three of the other
+    for ours, theirs in zip(alone["scales"], together["scales"], strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
 
 
 def test_accumulated_batches_take_the_steps_of_one_large_batch(tokenizer):

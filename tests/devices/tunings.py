@@ -17,6 +17,7 @@ from hieramp_lit.var import Tokenizer
 from tests.tasks.tuning import NoiseDataModule, architecture, trainer, tuning, weights
 
 GLOBAL_BATCH = 8
+EXPORTED = "exported.safetensors"
 
 
 class Fit(NamedTuple):
@@ -76,10 +77,18 @@ def _whole(task: ClassTokenTuning) -> dict[str, Tensor]:
 
 
 def fits(tokenizer: Tokenizer) -> tuple[Fit, Fit]:
-    """On two ranks: without drop-path, and with it, while the first rank draws pictures."""
-    plain = fit(tokenizer, 2, devices=2, strategy="ddp")
+    """On two ranks: without drop-path, and with it, while the first rank draws pictures; and a test of the former."""
+    plain = fit(tokenizer, 2, devices=2, strategy="ddp", export=EXPORTED)
     drawing = [TuningSamples(rows=[1], every_n_steps=3)]
-    return plain, fit(tokenizer, 4, devices=2, strategy="ddp", drop_path_rate=0.4, callbacks=drawing)
+    dropping = fit(tokenizer, 4, devices=2, strategy="ddp", drop_path_rate=0.4, callbacks=drawing)
+    run_test(tokenizer, Path(EXPORTED), 2, devices=2, strategy="ddp")
+    return plain, dropping
+
+
+def run_test(tokenizer: Tokenizer, exported: Path, batch_size: int, **run: object) -> None:
+    """Test class tokens on seven images; the results lie in the current folder."""
+    task = tuning(tokenizer, checkpoint=str(exported))
+    trainer(**run).test(task, NoiseDataModule(batch_size), verbose=False)
 
 
 def sharded_fits(tokenizer: Tokenizer, folder: Path) -> dict[str, Fit]:

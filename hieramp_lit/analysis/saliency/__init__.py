@@ -14,7 +14,7 @@ from hieramp_lit.analysis.saliency.maps import (
 )
 from hieramp_lit.analysis.saliency.masks import MaskFolder, bright_mask
 from hieramp_lit.analysis.saliency.measuring import MapMeasures, Mean, paired_differences
-from hieramp_lit.analysis.saliency.overlap import Mask, best_iou, pointing_chance, pointing_game
+from hieramp_lit.analysis.saliency.overlap import Mask, Overlap, best_iou, overlap, pointing_game
 from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips, overlay
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Mask",
     "MaskFolder",
     "Mean",
+    "Overlap",
     "Recomputed",
     "StripRow",
     "best_iou",
@@ -36,11 +37,11 @@ __all__ = [
     "every_stored_map",
     "has_maps",
     "map_entropy",
+    "overlap",
     "overlay",
     "own_grids",
     "paired_differences",
     "patch_nums_of",
-    "pointing_chance",
     "pointing_game",
     "recomputed_maps",
     "stored_maps",

@@ -45,10 +45,26 @@ def cells(side: int, height: int, width: int) -> NDArray[np.int64]:
     Raises:
         ValueError: If the image is smaller than the map: some position would have no pixel.
     """
-    if min(height, width) < side:
-        raise ValueError(f"an image of {height} × {width} pixels cannot show a map of side {side}: give a larger one")
-    rows, columns = ((2 * np.arange(length) + 1) * side // (2 * length) for length in (height, width))
+    rows, columns = (_along(side, length) for length in (height, width))
     return rows[:, None] * side + columns[None, :]
+
+
+def sums(pixels_HW: NDArray[np.bool_], side: int) -> NDArray[np.int64]:
+    """How many marked pixels lie in each position of a map, as `cells` has it.
+
+    Args:
+        pixels_HW: Marks, shape ``(height, width)``.
+        side: Of the map.
+
+    Returns:
+        int64, shape ``(side, side)``.
+
+    Raises:
+        ValueError: If the image is smaller than the map.
+    """
+    first_row, first_column = (np.searchsorted(_along(side, length), np.arange(side)) for length in pixels_HW.shape)
+    counts = np.add.reduceat(pixels_HW, first_column, axis=1, dtype=np.int64)
+    return np.add.reduceat(counts, first_row, axis=0)
 
 
 def enlarged(map_hw: Map, height: int, width: int) -> Map:
@@ -78,6 +94,13 @@ def square_side(map_hw: Map) -> int:
             f"a map of side {len(map_hw)} is no attention: expected finite values, none negative, not all 0"
         )
     return len(map_hw)
+
+
+def _along(side: int, length: int) -> NDArray[np.int64]:
+    """Position that the centre of each of some pixels in a line lies in."""
+    if length < side:
+        raise ValueError(f"{length} pixels in a line cannot show a map of side {side}: give a larger image or mask")
+    return (2 * np.arange(length) + 1) * side // (2 * length)
 
 
 def _own_grid(stored_PP: NDArray[np.float16], side: int, scale: int) -> Map | None:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from hieramp_lit.analysis.saliency.entropy import entropy_share, map_entropy
 from hieramp_lit.analysis.saliency.grids import Map
-from hieramp_lit.analysis.saliency.overlap import Mask, best_iou, pointing_chance, pointing_game
+from hieramp_lit.analysis.saliency.overlap import Mask, overlap
 
-MEASURES = ("entropy", "entropy_share", "iou", "threshold", "pointing", "pointing_chance")
+OVERLAP = ("iou", "threshold", "pointing", "pointing_chance")
+"""Names of what `overlap` answers."""
+MEASURES = ("entropy", "entropy_share", *OVERLAP)
 
 
 class Mean(NamedTuple):
@@ -80,9 +82,8 @@ class MapMeasures:
             share = entropy_share(map_hw)
             row["entropy"][k], row["entropy_share"][k] = map_entropy(map_hw), np.nan if share is None else share
             if mask_HW is not None and masked:
-                row["iou"][k], row["threshold"][k] = best_iou(map_hw, mask_HW)
-                row["pointing"][k] = pointing_game(map_hw, mask_HW)
-                row["pointing_chance"][k] = pointing_chance(len(map_hw), mask_HW)
+                for name, value in zip(OVERLAP, overlap(map_hw, mask_HW), strict=True):
+                    row[name][k] = value
         for name in MEASURES:
             self._values[name].append(row[name])
 

@@ -3,15 +3,45 @@
 The map is laid over the mask at the mask's resolution: a pixel has the value of the position that its centre lies in.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hieramp_lit.analysis.saliency.grids import Map, cells, square_side
+from hieramp_lit.analysis.saliency.grids import Map, square_side, sums
 
 Mask = NDArray[np.bool_]
 """Pixels of an object, bool, shape ``(H, W)``, at least one."""
+
+
+class Overlap(NamedTuple):
+    """How well one map finds an object.
+
+    Attributes:
+        iou: See `best_iou`.
+        threshold: That of the highest IoU.
+        hit: See `pointing_game`, ties `any`.
+        chance: Share of positions that touch the object: how often a random one would win the pointing game.
+    """
+
+    iou: float
+    threshold: float
+    hit: bool
+    chance: float
+
+
+def overlap(map_hw: Map, mask_HW: Mask) -> Overlap:
+    """IoU, pointing game and its chance, from one look at the mask.
+
+    Args:
+        map_hw: A map on its own grid.
+        mask_HW: The object, at a resolution of at least the map's.
+
+    Raises:
+        ValueError: If the mask is empty or coarser than the map, or the map is none.
+    """
+    inside, pixels = _per_position(map_hw, mask_HW)
+    return Overlap(*_best(map_hw, inside, pixels), _points(map_hw, inside, pixels, "any"), float((inside > 0).mean()))
 
 
 def best_iou(map_hw: Map, mask_HW: Mask) -> tuple[float, float]:
@@ -30,15 +60,7 @@ def best_iou(map_hw: Map, mask_HW: Mask) -> tuple[float, float]:
     Raises:
         ValueError: If the mask is empty or coarser than the map, or the map is none.
     """
-    inside, pixels = _per_position(map_hw, mask_HW)
-    values = map_hw.reshape(-1)
-    order = np.argsort(-values, kind="stable")
-    ranked = values[order]
-    last = np.append(ranked[1:] != ranked[:-1], True)  # the whole of equal values enters at once
-    intersection, region = (np.cumsum(count[order])[last] for count in (inside, pixels))
-    iou = intersection / (region + inside.sum() - intersection)
-    best = int(np.argmax(iou))
-    return float(iou[best]), float(ranked[last][best])
+    return _best(map_hw, *_per_position(map_hw, mask_HW))
 
 
 def pointing_game(map_hw: Map, mask_HW: Mask, ties: Literal["any", "all"] = "any") -> bool:
@@ -54,24 +76,7 @@ def pointing_game(map_hw: Map, mask_HW: Mask, ties: Literal["any", "all"] = "any
     Raises:
         ValueError: As for `best_iou`.
     """
-    inside, pixels = _per_position(map_hw, mask_HW)
-    highest = map_hw.reshape(-1) == map_hw.max()
-    hits = inside[highest].sum()
-    return bool(hits > 0 if ties == "any" else hits == pixels[highest].sum())
-
-
-def pointing_chance(side: int, mask_HW: Mask) -> float:
-    """Share of positions that touch the object: how often a random one would win the pointing game.
-
-    Args:
-        side: Of the map.
-        mask_HW: The object, at a resolution of at least the map's.
-
-    Raises:
-        ValueError: As for `best_iou`.
-    """
-    inside, _ = _per_position(np.ones((side, side)), mask_HW)
-    return float((inside > 0).mean())
+    return _points(map_hw, *_per_position(map_hw, mask_HW), ties)
 
 
 def _per_position(map_hw: Map, mask_HW: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -79,6 +84,21 @@ def _per_position(map_hw: Map, mask_HW: Mask) -> tuple[NDArray[np.int64], NDArra
     if mask_HW.ndim != 2 or not mask_HW.any():
         raise ValueError(f"a mask of shape {mask_HW.shape} marks no pixel: expected an object of at least one, (H, W)")
     side = square_side(map_hw)
-    position_HW = cells(side, *mask_HW.shape)
-    inside = np.bincount(position_HW[mask_HW], minlength=side * side)
-    return inside, np.bincount(position_HW.reshape(-1), minlength=side * side)
+    return sums(mask_HW, side).reshape(-1), sums(np.ones_like(mask_HW), side).reshape(-1)
+
+
+def _best(map_hw: Map, inside: NDArray[np.int64], pixels: NDArray[np.int64]) -> tuple[float, float]:
+    values = map_hw.reshape(-1)
+    order = np.argsort(-values, kind="stable")
+    ranked = values[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # the whole of equal values enters at once
+    intersection, region = (np.cumsum(count[order])[last] for count in (inside, pixels))
+    iou = intersection / (region + inside.sum() - intersection)
+    best = int(np.argmax(iou))
+    return float(iou[best]), float(ranked[last][best])
+
+
+def _points(map_hw: Map, inside: NDArray[np.int64], pixels: NDArray[np.int64], ties: Literal["any", "all"]) -> bool:
+    highest = map_hw.reshape(-1) == map_hw.max()
+    hits = inside[highest].sum()
+    return bool(hits > 0 if ties == "any" else hits == pixels[highest].sum())

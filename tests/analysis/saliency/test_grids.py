@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from hieramp_lit.analysis.saliency import enlarged, own_grids
-from hieramp_lit.analysis.saliency.grids import cells, square_side
+from hieramp_lit.analysis.saliency.grids import cells, square_side, sums
 from hieramp_lit.seeds import stream
 from hieramp_lit.shards.saliency import stack_saliency
 
@@ -64,8 +64,14 @@ def test_cells_hold_the_centres_of_their_pixels() -> None:
     # Side 2 over 5 pixels: centres at 0.1 0.3 0.5 0.7 0.9 of the side; the third, on the border, is the next's.
     assert cells(2, 5, 4).tolist() == [[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 3
     assert np.array_equal(cells(4, 4, 4).reshape(-1), np.arange(16))
-    with pytest.raises(ValueError, match="3 × 8 pixels cannot show a map of side 4"):
+    with pytest.raises(ValueError, match="3 pixels in a line cannot show a map of side 4"):
         cells(4, 3, 8)
+
+
+def test_sums_are_over_the_pixels_of_each_cell() -> None:
+    marks = np.random.default_rng(0).random((11, 7)) < 0.5
+    expected = np.bincount(cells(3, 11, 7)[marks], minlength=9).reshape(3, 3)
+    assert np.array_equal(sums(marks, 3), expected)
 
 
 def test_enlarging_by_a_whole_factor_repeats() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hieramp_lit.analysis.saliency import best_iou, enlarged, pointing_chance, pointing_game
+from hieramp_lit.analysis.saliency import best_iou, enlarged, overlap, pointing_game
 
 
 def marked(*rows: str) -> np.ndarray:
@@ -64,14 +64,18 @@ def test_equal_positions_are_all_the_highest() -> None:
 
 
 def test_chance_is_the_share_of_touched_positions() -> None:
-    assert pointing_chance(2, marked("#...", "....", "...#", "....")) == 0.5
-    assert pointing_chance(4, marked("#...", "....", "...#", "....")) == 2 / 16
-    assert pointing_chance(1, marked("#...", "....", "...#", "....")) == 1.0
+    mask = marked("#...", "....", "...#", "....")
+    assert [overlap(np.ones((side, side)), mask).chance for side in (1, 2, 4)] == [1.0, 0.5, 2 / 16]
+
+
+def test_all_at_once_is_each_alone() -> None:
+    own, mask = np.array([[4.0, 2.0], [1.0, 1.0]]), marked("##..", "#...", "...#", "....")
+    assert overlap(own, mask) == (*best_iou(own, mask), pointing_game(own, mask), 0.5)
 
 
 def test_no_object_and_a_coarser_mask_are_refused() -> None:
     own = np.ones((4, 4))
     with pytest.raises(ValueError, match="marks no pixel"):
         best_iou(own, np.zeros((8, 8), bool))
-    with pytest.raises(ValueError, match="2 × 2 pixels"):
+    with pytest.raises(ValueError, match="2 pixels in a line"):
         pointing_game(own, np.ones((2, 2), bool))

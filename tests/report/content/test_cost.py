@@ -33,7 +33,8 @@ def test_the_table_says_what_an_image_takes_and_what_was_not_recorded(tmp_path):
     )
     table = next(block for block in section.blocks if isinstance(block, Table))
     assert [column.title for column in table.columns] == [
-        "stage", "seconds", "images", "seconds per image", "device", "devices", "host memory, GiB", "device memory, GiB",
+        "stage", "seconds", "images", "seconds per image", "device", "devices", "host memory, GiB",
+        "device memory, GiB",
     ]  # fmt: skip
     assert list(table.rows[0]) == ["generate", 5, 20, 0.25, "H100", 4, 2.0, 3.0]
     assert "not recorded for: x." in next(block for block in section.blocks if isinstance(block, Note)).text

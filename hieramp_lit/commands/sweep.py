@@ -208,7 +208,8 @@ def run_sweep(
 def _report(root: Path, rows: Sequence[Row], console: Console) -> list[Path]:
     """The sweep's page, by whoever ends last of those that run it; one at a time."""
     if any(row.outcome.status == "running" for row in rows):
-        console.print("Another process still runs trials of this sweep; the report is written by the last one.")
+        told = "Another process still runs trials of this sweep; the report is written by the last one."
+        console.print(told, soft_wrap=True)
         return []
 
     def wait(holder: str) -> None:

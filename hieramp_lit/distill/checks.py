@@ -45,7 +45,7 @@ def check_generate(values: Mapping[str, Any], section: str, tune: Mapping[str, A
     Raises:
         TrialRefusedError: Naming the key.
     """
-    model, data = arguments_of(values, "model"), arguments_of(values, "data")
+    model = arguments_of(values, "model")
     if "output" not in model or class_of(values, "data") != "GenerationPlan":
         raise TrialRefusedError(
             f"{section}: {class_of(values, 'model')} on {class_of(values, 'data')} makes no set. Give a configuration "
@@ -60,10 +60,15 @@ def check_generate(values: Mapping[str, Any], section: str, tune: Mapping[str, A
             scales = Scales(var["patch_nums"])
             with_tokens = range(len(scales)) if var["class_tokens"] else ()
             _build(f"{section}.model", lambda: amplification.schedule(scales, var["depth"], with_tokens))
+    if model.get("save_saliency") and "amplification" not in model:
+        raise TrialRefusedError(
+            f"{section}.model.save_saliency=True: {class_of(values, 'model')} has no class tokens whose maps could be "
+            "stored. Say false."
+        )
     save_size = model.get("save_size")
     if save_size is not None and save_size < 1:
         raise TrialRefusedError(f"{section}.model.save_size={save_size}: give a side in pixels, at least 1, or null.")
-    _build(f"{section}.data", lambda: GenerationPlan(**data))
+    _build(f"{section}.data", lambda: GenerationPlan(**arguments_of(values, "data")))
 
 
 def check_students(values: Mapping[str, Any]) -> None:

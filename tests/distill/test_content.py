@@ -75,6 +75,34 @@ def test_what_a_change_leaves_as_it_was(base: Stages, arguments: list[str], stag
     assert (base.hash == other.hash) == (not stages)
 
 
+def test_off_is_the_set_of_a_trial_that_amplifies_nothing(base: Stages) -> None:
+    plain = stages_of("--generate.model.amplification=null", "--real=null", "--students=null")
+    for change in ("--generate.model.amplification.rho=0.3", "--generate.model.amplification={beta: 7, stages: [mid]}"):
+        both = stages_of(change, "--off={}", "--real=null", "--students=null")
+        assert both.off is not None
+        assert (both.off.digest(), both.off.folder) == (plain.generate.digest(), plain.generate.folder)
+        assert both.off.name == plain.generate.name  # one record, one log
+        assert both.generate.digest() != plain.generate.digest()
+    none = stages_of("--generate.model.amplification=null", "--off={}", "--real=null", "--students=null")
+    assert (none.off, none.hash) == (None, plain.hash)
+    assert changed(base, stages_of("--off={}")) == {"off"}
+    assert base.hash != stages_of("--off={}").hash
+
+
+def test_a_smaller_off_is_a_smaller_plain_set() -> None:
+    arguments = ("--real=null", "--students=null")
+    plain = stages_of(*arguments, "--generate.model.amplification=null", "--generate.data.class_subset=[3, 5]")
+    few = stages_of(*arguments, "--generate.data.images_per_class=4", "--off={data.images_per_class: 1}",
+                    "--off.data.class_subset=[3, 5]", "--off.data.batch_size=2", "--off.trainer.devices=2")  # fmt: skip
+    assert few.off is not None
+    assert few.off.digest() == plain.generate.digest()
+
+
+def test_whether_there_is_a_report_changes_no_hash(base: Stages) -> None:
+    other = stages_of("--report=true")
+    assert (changed(base, other), other.hash) == (set(), base.hash)
+
+
 def test_seeds_in_another_order_are_the_same_students(base: Stages) -> None:
     assert changed(base, stages_of("--students.seeds=[2, 0, 1]")) == set()
 

@@ -5,11 +5,13 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hieramp_lit import __version__
 from hieramp_lit.cli import main
+from hieramp_lit.files import read_json
 from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.report import read
 from tests.distill.trials import BARE, BETA, Amplified, put_stand_in, ran, trial_of
@@ -171,6 +173,82 @@ def test_a_dry_run_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) 
         "done, ", "to run", "to run",
     ]  # fmt: skip
     assert sum(line.startswith("$ hieramp ") for line in lines) == 3
+
+
+def test_off_is_made_once_for_all_that_share_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = ("--students=null", "--real=null", "--off={}")
+    out = distill(*bare)
+    assert commands(here) == ["fit", "predict", "predict"]
+    assert "--model.amplification=null" in ran(here)[2][1]
+    stage = read_json(out / "result.json")["trial"]["stages"]["off"]
+    assert Path(stage["folder"]).is_dir()
+    assert read_json(out / "summary.json")["cost/off/peak_memory_bytes"] == 1000 * len("predict")
+    assert f"next:  hieramp report {out}" in capsys.readouterr().err
+    distill(*bare, "--dry-run")
+    assert "off " in capsys.readouterr().out
+    distill(*bare, "--generate.model.amplification=null", out="plain")
+    distill(*bare, "--generate.model.amplification.rho=0.3", out="other")
+    assert commands(here)[3:] == ["predict"]
+    assert "off" not in read_json(Path("plain/result.json"))["trial"]["stages"]
+    shutil.rmtree(stage["folder"])
+    make_set(Path(stage["folder"]), OtherWeights(), images_per_class=1)
+    with pytest.raises(ValueError, match=f"{stage['folder']} was generated with other weights"):
+        distill(*bare)
+
+
+class OtherWeights(Amplified):
+    """Of a VAR that the trial did not tune."""
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "weights": {"var": "0" * 64}}
+
+
+def test_results_tell_the_cost_of_each_stage_and_old_records_are_read(here: Path) -> None:
+    out = distill("--students=null")
+    stages = read_json(out / "result.json")["trial"]["stages"]
+    assert stages["generate"]["cost"] == {
+        "seconds": stages["generate"]["seconds"], "seconds_per_image": stages["generate"]["seconds"] / 10,
+        "peak_memory_bytes": 7000, "device": "cpu (stand-in)", "devices": 1, "peak_device_memory_bytes": None,
+    }  # fmt: skip
+    assert stages["tune"]["cost"]["seconds_per_image"] is None
+    numbers = read_json(out / "summary.json")
+    assert numbers["cost/generate/seconds_per_image"] == stages["generate"]["seconds"] / 10
+    assert "cost/gpu_hours" not in numbers
+    for record in Path("store/stages").iterdir():
+        content = json.loads(record.read_text())
+        del content["cost"]
+        record.write_text(json.dumps(content))
+    distill("--students=null")
+    assert len(commands(here)) == 3
+    cost = read_json(out / "result.json")["trial"]["stages"]["tune"]["cost"]
+    assert (cost["seconds"], cost["peak_memory_bytes"]) == (stages["tune"]["seconds"], None)
+    assert "cost/tune/peak_memory_bytes" not in read_json(out / "summary.json")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_report_is_written_last_and_one_that_fails_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[list[Path], Path]] = []
+
+    def write(sources: list[Path], output: Path) -> None:
+        assert (sources[0] / "summary.json").is_file()
+        asked.append((sources, output))
+        if len(asked) > 1:
+            raise ValueError("no paper left")
+
+    monkeypatch.setattr("hieramp_lit.report.content.write_report", write)
+    bare = ("--students=null", "--real=null")
+    distill(*bare)
+    assert asked == []
+    out = distill(*bare, "--report=true")
+    assert asked == [([out], out / "report.html")]
+    assert "where: out/report.html" in capsys.readouterr().err
+    distill(*bare, "--report=true")
+    shown, closing = capsys.readouterr()
+    assert "warning: the report could not be written (ValueError: no paper left)" in shown
+    assert "hieramp report out -o out/report.html" in shown
+    assert "report.html" not in closing.partition("next:")[0]
 
 
 def test_the_trials_own_folder_is_named_by_what_it_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,6 +75,15 @@ def test_a_section_that_was_switched_off_stays_off_and_one_that_is_switched_on_a
     assert again.config == ("configs/generate/digits_rded.yaml",)
 
 
+def test_off_is_a_section_and_no_truth_value(tmp_path: Path) -> None:
+    (tmp_path / "trial.yaml").write_text("off: {}\nreport: True\nwandb: {mode: off}")
+    assert values("--config", "trial.yaml") == {"off": {}, "report": True, "wandb.mode": "off"}
+    assert trial_of("--config", "trial.yaml", "--wandb=null").off == ()
+    assert trial_of("--off=null").off is None
+    assert trial_of("--report=true").report
+    assert not trial_of("--report=null").report
+
+
 def test_an_empty_section_is_on_and_clears_nothing() -> None:
     assert trial_of().inspect is None
     assert trial_of("--inspect", "{}").inspect == ()

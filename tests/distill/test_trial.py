@@ -50,6 +50,20 @@ from tests.distill.trials import stages_of, trial_of
         ("--tune.config=[configs/student/digits.yaml]", r"tune: .*ClassTokenTuning"),
         ("--tune.trainer.devices=2", r"tune\.trainer\.devices=2.*global_batch"),
         ("--generate.config=[configs/generate/digits_real.yaml]", r"tune: .*reads no weights.*tune: null"),
+        ("--off=5", r"off=5"),
+        ("--off.data.seed=3", r"off\.data\.seed=3.*the command line.*set generate\."),
+        ("--off.model.sampling.top_k=3", r"off\.model\.sampling\.top_k=3.*weights, classes, seed and sampling"),
+        ("--off.model.init_args.checkpoint=x", r"off\.model\.init_args\.checkpoint='x'"),
+        ("--off.trainer.precision=bf16-mixed", r"off\.trainer\.precision"),
+        ("--off.trainer.logger=true", r"off\.trainer\.logger"),
+        ("--off.model.amplification.beta=3", r"off\.model\.amplification\.beta=3"),
+        ("--off.config=[x.yaml]", r"off\.config"),
+        ("--off.data.images_per_class=2", r"off\.data\.images_per_class=2.*has 1 a class"),
+        ("--off.data.images_per_class=0", r"off\.data\.images_per_class=0"),
+        ("--off.data.images_per_class=some", r"off\.data\.images_per_class='some'"),
+        ("--off.data.class_subset=[11]", r"off\.data\.class_subset"),
+        ("--report=maybe", r"report='maybe'.*report: true or report: false"),
+        ("--report.html=true", r"report\.html=True"),
         ("--wandb.projekt=x", r"wandb\.projekt"),
         ("--wandb.mode=somewhere", r"wandb.mode='somewhere'"),
         ("--wandb.mode=online", r"wandb\.mode is online, and no W&B key"),
@@ -86,6 +100,23 @@ def test_a_lost_connection_is_no_refusal() -> None:
         _build("generate.data", lose)
     with pytest.raises(TrialRefusedError, match="absent"):
         _build("generate.data", Path("absent").read_text)
+
+
+def test_what_amplifies_nothing_has_no_off_and_no_maps() -> None:
+    rded = ("--tune=null", "--real=null", "--students=null", "--generate.config=[configs/generate/digits_rded.yaml]")
+    with pytest.raises(TrialRefusedError, match=r"generate\.model\.save_saliency=True: Generation has no class tokens"):
+        stages_of(*rded)
+    without = (*rded, "--generate.model.save_saliency=false")
+    with pytest.raises(TrialRefusedError, match=r"off: Generation, .* off: null"):
+        stages_of(*without, "--off={}")
+    assert stages_of(*without).off is None
+
+
+def test_off_is_of_classes_that_the_set_has() -> None:
+    few = ("--real=null", "--students=null", "--generate.data.class_subset=[3, 5]")
+    with pytest.raises(TrialRefusedError, match=r"off\.data\.class_subset: the class rows \[4\] are not among"):
+        stages_of(*few, "--off.data.class_subset=[3, 4]")
+    assert stages_of(*few, "--off.data.class_subset=[5]").off is not None
 
 
 def test_weights_of_ones_own_need_no_tuning() -> None:

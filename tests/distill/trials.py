@@ -21,6 +21,8 @@ from pathlib import Path
 
 here, _, _, command, *arguments = sys.argv[1:]
 here = Path(here)
+took = {"host": "here", "cpu": "cpu (stand-in)", "gpus": [], "peak_memory_bytes": 1000 * len(command)}
+Path(os.environ["HIERAMP_COST"], "report.json").write_text(json.dumps(took))
 value = lambda flag: next(word.partition("=")[2] for word in arguments if word.startswith(f"--{flag}="))
 with (here / "ran.txt").open("a") as file:
     of_wandb = sorted(name for name in os.environ if name.startswith("WANDB"))

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from hieramp_lit import __version__
-from hieramp_lit.jobs import RunStoppedError
+from hieramp_lit.jobs import Cost, RunStoppedError
 from hieramp_lit.stages import Stage, StageError, StageRunner
 from hieramp_lit.stages import runner as stage_runner
 from hieramp_lit.stages.lock import alone
@@ -346,6 +346,67 @@ def test_a_record_tells_which_version_made_a_stage(runner: StageRunner, tmp_path
     assert runner.version(stage) is None
     runner.run(stage)
     assert runner.version(stage) == __version__
+
+
+def test_a_record_tells_what_a_stage_took(runner: StageRunner, tmp_path: Path) -> None:
+    stage = _stage(tmp_path / "out")
+    assert runner.cost(stage) == Cost()
+    runner.run(stage)
+    cost = runner.cost(stage)
+    assert cost.peak_memory_bytes is not None
+    assert 5 * 2**20 < cost.peak_memory_bytes < 200 * 2**20  # of Python and our own, without torch
+    assert (cost.device, cost.devices) == (f"cpu ({platform.machine()})", 1)
+    (record,) = (tmp_path / "stages").iterdir()
+    content = json.loads(record.read_text())
+    del content["cost"]  # as an earlier release wrote it
+    record.write_text(json.dumps(content))
+    assert runner.cost(stage) == Cost()
+    assert runner.seconds(stage) is not None
+
+
+def test_attempts_keep_the_highest_peak(runner: StageRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "python"
+    report = json.dumps({"host": "a", "peak_memory_bytes": 1, "gpus": [], "cpu": "cpu"})
+    script = f"#!/bin/sh\nif [ -e {tmp_path}/tried ]; then M=20; C=0; else M=30; C=1; touch {tmp_path}/tried; fi\n"
+    program.write_text(f"{script}echo '{report}' | sed s/1,/$M,/ > $HIERAMP_COST/a.json\nexit $C\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    stage = _stage(tmp_path / "out")
+    with pytest.raises(StageError):
+        runner.run(stage)
+    runner.run(stage)
+    assert runner.cost(stage).peak_memory_bytes == 30
+
+
+def test_tells_what_is_done_and_how_long_the_rest_takes(runner: StageRunner, tmp_path: Path) -> None:
+    stages = [dataclasses.replace(_stage(tmp_path / f"out{n}"), name=f"make set {n}") for n in range(3)]
+    assert runner.describe(stages) == "0 of 3 stages done"
+    runner.run(stages[0])
+    record = tmp_path / "stages" / "make-set-0.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "seconds": 90.0}))
+    assert runner.describe(stages) == "1 of 3 stages done, about 0:03:00 left"
+    assert runner.describe(stages, side_by_side=2) == "1 of 3 stages done, about 0:01:30 left"
+    other = dataclasses.replace(stages[1], name="train 0")
+    assert runner.describe([stages[0], other]) == "1 of 2 stages done"  # none of its kind has been made
+
+
+def test_tells_what_runs_and_what_it_says(runner: StageRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "python"
+    program.write_text(
+        f"#!/bin/sh\nprintf 'epoch 1\\repoch 2'\nwhile [ ! -e {tmp_path}/enough ]; do sleep 0.02; done\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    stage = _stage(tmp_path / "out")
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(runner.run, stage)
+        while "epoch" not in runner.describe([stage]):
+            time.sleep(0.01)
+        said = runner.describe([stage])
+        (tmp_path / "enough").touch()
+        running.result()
+    assert re.fullmatch(r"0 of 1 stages done\n  tell \[a\] version, 0:00:\d\d: epoch 2", said)
+    assert runner.describe([stage]) == "1 of 1 stages done"
 
 
 def test_last_lines_are_of_the_last_attempt(runner: StageRunner, tmp_path: Path) -> None:

@@ -192,6 +192,50 @@ def trials(path: Path) -> list[Trial]:
     return expand(read_sweep_file(path))
 
 
+class TestReport:
+    def test_is_written_although_trials_failed_and_names_the_best(
+        self, sweep_path: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = sweep_path({"rho": {"values": [0.4, 0.8, 0]}}, metric=METRIC)
+        flags = ["sweep", "run", str(path), "--out", str(ROOT), "--workers", "2"]
+        with pytest.raises(SystemExit) as stop:
+            main(flags)
+        assert stop.value.code == 1
+        assert str(ROOT / "report.html") in capsys.readouterr().out
+        page = (ROOT / "report.html").read_text()
+        best, worst = (folder(path, index).trial.id for index in (1, 0))
+        assert "Best of 2 trials: rho=0.8, top-1 last 40.0 %" in page
+        assert best in page
+        assert worst in page
+        main([*flags, "--index", "0", "1"])
+        closing = capsys.readouterr().err
+        assert f"2 of 3 trials; best {best}, student/top1_last 0.4: rho=0.8" in closing
+        own = folder(path, 1).out
+        for words in (f"where: {own}", f"where: {ROOT / 'sweep.csv'}", f"where: {ROOT / 'report.html'}",
+                      f"next:  hieramp report {own} -o {own / 'report.html'}"):  # fmt: skip
+            assert words in closing
+
+    def test_is_left_to_the_one_that_ends_last(
+        self, sweep_path: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(
+            "hieramp_lit.report.content.write_report", lambda sources, output: output.write_text(str(sources))
+        )
+        path = sweep_path({"rho": {"values": [0.4, 0.8]}}, metric=METRIC)
+        flags = ["sweep", "run", str(path), "--out", str(ROOT), "--workers", "1"]
+        other = folder(path, 1).claim()
+        assert other is not None
+        main(flags)
+        assert "the report is written by the last one" in capsys.readouterr().out
+        assert not (ROOT / "report.html").exists()
+        other.release()
+        main(flags)
+        assert (ROOT / "report.html").read_text() == str([ROOT])
+        (ROOT / "report.html").unlink()
+        main([*flags, "--no-report"])
+        assert not (ROOT / "report.html").exists()
+
+
 def test_a_dry_run_runs_nothing(sweep_path: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     path = sweep_path({"rho": {"values": [0.2, 0.4]}})
     assert run(path, "--dry-run", "--max-trials", "1") == 0

@@ -202,7 +202,7 @@ def _draws(out: Path, seed: int, tune: Stage) -> list[Draw]:
     draws = []
     for kind, (title, config) in KINDS.items():
         shards, student = out / "sets" / f"{kind}-{seed}", out / "students" / f"{kind}-{seed}"
-        weights = ()
+        weights: tuple[str, ...] = ()
         if kind != "real":
             weights = ("--model.checkpoint", str(tune.folder / "class_tokens.safetensors"), *_SALIENCY)
         set_flags = ("--data.seed", str(seed), "--model.output", str(shards), "--trainer.logger", "false")

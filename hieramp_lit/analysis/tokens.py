@@ -3,7 +3,6 @@
 Legend: ``B`` batch · ``C`` classes · ``K`` scales · ``L`` tokens of all scales · ``N`` images of a class.
 """
 
-import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,8 +131,9 @@ def analyze_tokens(
 ) -> TokenAnalysis:
     """Count the tokens of a set in one pass.
 
-    Memory holds counts, ``4 · C · K · V`` bytes (164 MB for ImageNet-1K and 4096 codes), a few shards' tokens and those
-    of the chosen classes; no image is decoded unless it is to be encoded.
+    Memory holds counts, twice ``4 · C · K · V`` bytes (2 · 164 MB for ImageNet-1K and 4096 codes, since torchmetrics
+    keeps what a reset would restore) until the collector of cycles comes, a few shards' tokens, and those of the chosen
+    classes. No image is decoded unless it is to be encoded.
 
     Args:
         shards: The set.
@@ -167,8 +167,6 @@ def analyze_tokens(
             progress(done, total)
     with _one_thread():
         found = usage.compute()
-    del usage
-    gc.collect()  # a metric refers to itself, so its counts would stay beside those of the next set
     C, K = num_classes, len(maps.scales)
     return TokenAnalysis(
         about=describe(shards, encode),

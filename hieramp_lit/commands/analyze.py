@@ -1,6 +1,7 @@
 """`hieramp analyze`: what amplification does to the tokens of a set, and where its class tokens look."""
 
 import argparse
+import gc
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -220,6 +221,7 @@ def _count(sources: Sequence[_Source], chosen: Sequence[int]) -> list[TokenAnaly
                 )
             )
             before += len(source.shards)
+            gc.collect()  # counters refer to themselves, and would stay beside those of the next set
     return counted
 
 

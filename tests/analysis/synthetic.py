@@ -21,7 +21,7 @@ TokensOf = Callable[[int, int], NDArray[np.uint16] | None]
 """Tokens of (cls, index)."""
 
 
-def class_list(number: int, names: Mapping[int, str] = {}) -> ClassList:  # noqa: B006 (read only)
+def class_list(number: int, names: Mapping[int, str] = {}) -> ClassList:
     entries = (ClassEntry(cls, cls, f"n{cls:08d}", names.get(cls, f"class {cls}"), None) for cls in range(number))
     return ClassList(tuple(entries))
 

@@ -115,7 +115,9 @@ def test_distinct_codes_by_hand(tmp_path):
     images = [[1, 0, 1, 2, 3], [1, 0, 1, 2, 4], [7, 0, 2, 0, 5]]
     coarse, fine = distinct_codes(torch.tensor(images), MAPS.scales)
     assert (coarse.tolist(), fine.tolist()) == ([[2]], [[1, 2], [2, 3]])
-    shards = write_set(tmp_path / "set", lambda cls, i: np.array(images[i if cls else 0], np.uint16), images_per_class=3)
+    shards = write_set(
+        tmp_path / "set", lambda cls, i: np.array(images[i if cls else 0], np.uint16), images_per_class=3
+    )
     found = analyze(shards, heatmap_classes=[0, 2])
     assert list(found.distinct) == [0, 2]
     assert [one.tolist() for one in found.distinct[2]] == [[[2]], [[1, 2], [2, 3]]]
@@ -181,7 +183,9 @@ def test_no_image_is_decoded_where_tokens_are_stored(tmp_path):
 
 def test_progress_counts_images(tmp_path):
     told = []
-    analyze(write_set(tmp_path / "set", random_tokens(5, 8, 0)), progress=lambda done, total: told.append((done, total)))
+    analyze(
+        write_set(tmp_path / "set", random_tokens(5, 8, 0)), progress=lambda done, total: told.append((done, total))
+    )
     assert told == [(5, 12), (10, 12), (12, 12)]
 
 

@@ -110,7 +110,8 @@ def _after(model: LightningModule, data: LightningDataModule | None, weights: st
 
 
 def _measured(trainer: Trainer) -> str:
-    values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    logged = sorted(trainer.callback_metrics.items(), key=lambda one: one[0].count("/"))  # those of scales come last
+    values = {name: float(value) for name, value in logged}
     few = [f"{name} {value:.4g}" for name, value in list(values.items())[:_MOST_VALUES]]
     more = len(values) - len(few)
     return ", ".join(few or ["nothing that was logged"]) + (f" and {more} more" if more > 0 else "")

@@ -84,7 +84,7 @@ def inspect_set(
     comparisons = [Comparison(network, C, len(images), real, settings, device, *counted) for network in networks]
     count = TokenCount(maps, C)
     done = Done(progress)
-    done.start(len(images) + (real if comparisons else 0))
+    done.expect(len(images) + (real if comparisons else 0))
     _pass(images, comparisons, count, batch_size, device, done)
     if reference is not None and comparisons:
         _pass(reference, comparisons, None, batch_size, device, done)

@@ -126,10 +126,13 @@ def accuracy_blocks(judged: Sequence[Judged], prefix: str) -> list[Block]:
 def lead(judged: Sequence[Judged]) -> str:
     """What came out, in one line."""
     first = judged[0]
-    text = f"{first.title}: top-1 {accuracy(first.result, 'top1_last')} % after the last epoch"
+    text = (
+        f"{first.title[0].upper()}{first.title[1:]}: top-1 {accuracy(first.result, 'top1_last')} % after the last epoch"
+    )
     if first.real is not None:
         points = 100 * improvement_over_random(_mean(first.result, "last"), _mean(first.real, "last"))
-        text += f", {points:+.1f} points beside random real images ({accuracy(first.real, 'top1_last')} %)"
+        side = "above" if points >= 0 else "below"
+        text += f", {abs(points):.1f} points {side} random real images ({accuracy(first.real, 'top1_last')} %)"
     return f"{text}; {caption([one.result for one in judged])}."
 
 
@@ -161,7 +164,7 @@ def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[str]]:
                 rows.setdefault(key, row)
                 if row.remark:
                     reasons.setdefault(row.remark, []).append(one.title)
-    sentences = [f"No number of the paper beside {', '.join(dict.fromkeys(titles))}: {reason}."
+    sentences = [f"Why no number of the paper stands beside {' and '.join(dict.fromkeys(titles))}: {reason}."
                  for reason, titles in reasons.items()]  # fmt: skip
     return list(rows.values()), sentences
 
@@ -178,8 +181,8 @@ def _bar(one: Judged, which: str) -> Bar:
 def _table(judged: Sequence[Judged], beside: Sequence[Row], described: str, prefix: str) -> Table:
     columns = [Column("set"), Column("IPC", 0, True), Column("n", 0, True)]
     for which in WHICH:
-        columns += [Column(f"top-1 {which}, %", 1, True), Column(f"± {which}", 1, True)]
-    columns += [Column("IOR last, points", 1, True), Column("IOR best, points", 1, True)]
+        columns += [Column(f"{which}, %", 1, True), Column(f"± {which}", 1, True)]
+    columns += [Column("IOR last", 1, True), Column("IOR best", 1, True)]
     columns += [Column("student"), Column("protocol")]
     rows: list[list[Cell]] = [_row(one) for one in judged]
     for row in beside:
@@ -189,7 +192,7 @@ def _table(judged: Sequence[Judged], beside: Sequence[Row], described: str, pref
         name = f"{paper.method} {paper.setting}".strip()
         rows.append([f"{name} (paper, Table {row.table})", paper.ipc, None, None, None, paper.mean, paper.std, None,
                      None, paper.student, "RDED's"])  # fmt: skip
-    text = f"{described[0].upper()}{described[1:]}. IOR: points above as many random real images."
+    text = f"Top-1 after the last and the best epoch; {described}. IOR: points above as many random real images."
     return _without_equal(Table(f"{prefix}accuracy-table", "Accuracy", columns, rows, text))
 
 

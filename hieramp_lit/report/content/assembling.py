@@ -123,9 +123,9 @@ def _line(story: Story) -> str:
     size = _size(story.main)
     judged = judged_of(story.members)
     if not judged:
-        return f"{story.main.title}{size}."
-    told = lead(judged)
-    return f"{size.removeprefix(', ').capitalize()}. {told}" if size else told
+        return f"{story.main.title[0].upper()}{story.main.title[1:]}{size}."
+    counted = f" {size.removeprefix(', ').capitalize()}." if size else ""
+    return lead(judged) + counted
 
 
 def _size(member: Member) -> str:

@@ -10,6 +10,8 @@ from hieramp_lit.report.page.blocks import Cell
 _HOUR = 3600.0
 _GIB = 2**30
 _CPU = "cpu"
+_DEVICE = 4
+"""Column of the device; that of their number follows."""
 
 
 class Hours(NamedTuple):
@@ -93,6 +95,11 @@ def cost_blocks(records: Sequence[StageRecord], prefix: str) -> list[Block]:
         "Seconds of a stage are its whole process, start and loading included; those of students are the sum over "
         f"their seeds. Memory is the peak. GPU hours are devices × seconds; in all: {hours_in_words(hours(kept))}."
     )
+    alone = {(row[_DEVICE], row[_DEVICE + 1]) for row in rows}
+    if len(alone) == 1 and rows[0][_DEVICE] is not None:
+        device, count = alone.pop()
+        text += f" All on {device}{f' × {count}' if isinstance(count, int) and count > 1 else ''}."
+        rows = [[*row[:_DEVICE], None, None, *row[_DEVICE + 2 :]] for row in rows]
     filled = [place for place in range(len(columns)) if any(row[place] is not None for row in rows)]
     rows = [[row[place] for place in filled] for row in rows]
     columns = [columns[place] for place in filled]

@@ -10,7 +10,7 @@ from hieramp_lit.shards import ShardError, ShardSet
 from hieramp_lit.shards.contact_sheet import draw_grid
 from hieramp_lit.shards.format import parse_key
 
-_MOST_SHOWN = 12
+_MOST_SHOWN = 10
 _ASK = "`hieramp inspect {} --config STUDENT.yaml` asks the student's teacher"
 _PER_CLASS = "teacher_confidence@"
 
@@ -82,8 +82,12 @@ def _picture(
     position_of = {one["image"]: _position(shards, one["image"]) for one in shown}
     images = {sample.key: sample.image for sample in shards.take(position_of.values())}
     titles = [
-        f"{one['image']}   {_name(names, one['cls'])}: {100 * one['confidence']:.1f} %   taken for "
-        f"{_name(names, one['taken_for'])}: {100 * one['taken_with']:.1f} %"
+        f"{one['image']}   {_name(names, one['cls'])}: {100 * one['confidence']:.1f} %"
+        + (
+            ""
+            if one["taken_for"] == one["cls"]
+            else f"   taken for {_name(names, one['taken_for'])}: {100 * one['taken_with']:.1f} %"
+        )
         for one in shown
     ]
     wrong = sum(one["cls"] != one["taken_for"] for one in shown)
@@ -93,7 +97,7 @@ def _picture(
         f"Least believed by {network}",
         f"Of these {len(shown)} images {wrong} are taken for another class; the worst, {worst['image']} of "
         f"{_name(names, worst['cls'])}, for {_name(names, worst['taken_for'])}.",
-        f"The images to whose class {network} gives the lowest probability, and what it takes them for.",
+        f"The images to whose class {network} gives the lowest probability, and what it takes for another.",
         draw_grid({"": [[images[one["image"]]] for one in shown]}, titles),
         {"network": network, "images": [dict(one) for one in shown]},
     )

@@ -35,11 +35,15 @@ def read_demo(content: Mapping[str, Any], file: Path) -> Story:
     images = sum(len(shards) for member in members for shards in member.draws)
     records = tuple(
         StageRecord(
-            name, f"{file.resolve()} {name}", float(seconds), images=images if name == "sets" else None,
-            cost=content.get("cost", {}).get(name), device=_device(members) if name == "students" else "",
+            name,
+            f"{file.resolve()} {name}",
+            float(seconds),
+            images=images if name == "sets" else None,
+            cost=content.get("cost", {}).get(name),
+            device=_device(members) if name == "students" else "",
         )
         for name, seconds in content.get("seconds", {}).items()
-    )  # fmt: skip
+    )
     tuning = locate(content["tuning"], file) if content.get("tuning") else None
     if content.get("tuning") and tuning is None:
         missing.append(f"The tuning {content['tuning']} is gone, and its curves with it. {_AGAIN}")

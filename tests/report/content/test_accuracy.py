@@ -36,8 +36,8 @@ def test_bars_are_mean_and_sample_deviation_in_per_cent():
     assert (real["mean"], real["kind"]) == (pytest.approx(45), "real")
     assert figures["p-accuracy-best"].numbers["bars"][0]["mean"] == pytest.approx(70)
     row = dict(zip([column.title for column in table.columns], table.rows[0], strict=True))
-    assert row["IOR last, points"] == pytest.approx(15)
-    assert row["IOR best, points"] == pytest.approx(25)
+    assert row["IOR last"] == pytest.approx(15)
+    assert row["IOR best"] == pytest.approx(25)
     assert (row["n"], row["± last"]) == (2, pytest.approx(100 * STD))
 
 
@@ -73,7 +73,7 @@ def test_another_protocol_has_no_number_of_the_paper_but_the_reason():
     assert "RDED's protocol, but its epochs changed" in reasons[0]
     rows, reasons = paper_beside(judged_of(members(real=None, changed={}, classes="digits")))
     assert rows == []
-    assert reasons == ["No number of the paper beside amplified: the paper has nothing on digits."]
+    assert reasons == ["Why no number of the paper stands beside amplified: the paper has nothing on digits."]
 
 
 def test_random_real_images_of_other_students_give_no_ior():
@@ -83,7 +83,7 @@ def test_random_real_images_of_other_students_give_no_ior():
 
 def test_one_line_says_what_came_out():
     assert lead(judged_of(members(classes="digits"))) == (
-        "amplified: top-1 60.0 ± 14.1 % after the last epoch, +15.0 points beside random real images (45.0 ± 7.1 %); "
+        "Amplified: top-1 60.0 ± 14.1 % after the last epoch, 15.0 points above random real images (45.0 ± 7.1 %); "
         "mean ± sample standard deviation over 2 runs (student seeds)."
     )
 

@@ -101,13 +101,19 @@ def test_a_demo_joins_its_draws(home, sets):
         write(home / f"demo/students/a-{seed}/result.json", made)
     draws = [{"seed": seed, "set": "../store/made", "student": f"students/a-{seed}"} for seed in (0, 1)]
     plain = [{"seed": 0, "set": "../store/off", "student": "students/gone"}]
-    content = {"schema": 1, "sets": {"plain": plain, "amplified": draws}, "seconds": {"tuning": 3.0},
-               "commands": ["hieramp demo"]}  # fmt: skip
+    cost = {"device": "cpu (x)", "devices": 1, "peak_memory_bytes": 2**30, "peak_device_memory_bytes": None}
+    write(home / "demo/inspect.json", {"summary": {"x": 1.0}})
+    content = {"schema": 1, "sets": {"plain": plain, "amplified": draws}, "seconds": {"tuning": 3.0, "sets": 8.0},
+               "inspect": {"amplified": "inspect.json"}, "cost": {"sets": cost}, "commands": ["hieramp"]}  # fmt: skip
     story = read_source(write(home / "demo/demo.json", content).parent)
     assert [member.title for member in story.members] == ["amplified", "plain"]
     assert story.main.result["summary"]["mean"]["top1_last"] == pytest.approx(0.5)
     assert list(story.main.curves) == ["draw 0", "draw 1"]
-    assert [(record.name, record.seconds) for record in story.stages] == [("tuning", 3.0)]
+    assert [(one.name, one.seconds, one.images, one.cost) for one in story.stages] == [
+        ("tuning", 3.0, None, None),
+        ("sets", 8.0, 60, cost),
+    ]
+    assert story.main.inspected == {"summary": {"x": 1.0}}
     assert "students/gone" in story.missing[0]
 
 

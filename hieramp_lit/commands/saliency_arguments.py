@@ -19,7 +19,7 @@ from hieramp_lit.analysis.saliency import (
     recomputed_maps,
     stored_maps,
 )
-from hieramp_lit.analysis.saliency.files import Look, write_entropy_figure, write_pictures, write_tables
+from hieramp_lit.analysis.saliency.files import Look, write_figures, write_pictures, write_tables
 from hieramp_lit.analysis.saliency.strips import NORMALIZATION
 from hieramp_lit.analysis.saliency.summary import MOST_NAMED, mask_counts, numbers, pairs
 from hieramp_lit.analysis.token_maps import UNKNOWN
@@ -71,10 +71,10 @@ def add_saliency_arguments(parser: argparse.ArgumentParser) -> None:
         "--saliency-images", type=at_least_one, default=1, metavar="N",
         help="without --images: images to draw of each class (default: %(default)s)",
     )  # fmt: skip
-    for key, whose in (("--config", "the set's"), ("--against-config", "that of --against")):
+    for key, whose in (("--config", "SET"), ("--against-config", "the set of --against")):
         add(
             key, nargs="+", default=[], metavar=("FILE", "KEY=VALUE"),
-            help=f"{whose} own configuration, as for `hieramp predict`, and what overrides it, such as "
+            help=f"the configuration that made {whose}, as for `hieramp predict`, and what overrides it, such as "
             "model.checkpoint=FILE: generates the drawn images again, where no maps are stored",
         )  # fmt: skip
     add(
@@ -134,6 +134,9 @@ def analyze_saliency(
         result["pairs"] = pairs(looks[0], looks[1], (sources[0].shards.manifest.seed, sources[1].shards.manifest.seed))
         if "absent" in result["pairs"]:
             notes.append(f"Class-token maps are not drawn in pairs: {result['pairs']['absent']}")
+        blocks = [told[source.title]["block"] for source in present]
+        if blocks[0] != blocks[1]:
+            notes.append(f"The maps compared are of different blocks, {blocks[0]} and {blocks[1]}.")
     written = _write(looks, "absent" not in result.get("pairs", {}), out / FOLDER)
     return {**result, "notes": notes, "files": [str(path.relative_to(out)) for path in written]}
 
@@ -144,7 +147,7 @@ def _write(looks: Sequence[Look], together: bool, folder: Path) -> list[Path]:
         written = write_tables(looks, folder)
         for number, group in enumerate([looks] if together else [[look] for look in looks]):
             place = folder if number == 0 else folder / "against"
-            written += [*write_entropy_figure(group, place), *write_pictures(group, place)]
+            written += [*write_figures(group, place), *write_pictures(group, place)]
     return written
 
 
@@ -222,6 +225,7 @@ def _look(
         measures.add(key, place[parse_key(key)[0]], maps, mask if folder is None else folder.mask(key))
         progress(number, total)
     scales = Scales(sides)
+    told["block"] = max(shards.manifest.configuration.get("saliency_blocks") or [None])
     told["scales"] = [{"scale": k, "side": side, "stage": scales.stage_of(k)} for k, side in enumerate(sides)]
     told |= numbers(measures, drawn, source.masks is not None)
     if source.masks is not None:

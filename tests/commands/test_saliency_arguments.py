@@ -66,6 +66,7 @@ def test_maps_are_generated_again_beside_stored_ones(
     assert (found["sets"]["amplified"]["measured"], found["sets"]["plain"]["measured"]) == (20, 1)
     assert found["sets"]["plain"]["source"] == "recomputed"
     assert found["pairs"]["images"] == 1
+    assert found["sets"]["amplified"]["block"] == found["sets"]["plain"]["block"] == 0  # of two blocks the last but one
     ours, other = (found["sets"][name]["drawn"]["r00004_00001"]["entropy"] for name in ("amplified", "plain"))
     assert [one["mean"] for one in found["pairs"]["means"]["entropy"]] == pytest.approx(np.subtract(ours, other))
     assert any(note.startswith("plain: maps are measured for the 1 drawn images alone") for note in found["notes"])

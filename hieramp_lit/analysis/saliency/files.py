@@ -14,6 +14,7 @@ from hieramp_lit.analysis.saliency.measuring import MEASURES, MapMeasures
 from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips
 from hieramp_lit.figures import save_figure
 from hieramp_lit.figures.saliency_entropy import EntropyLine, draw_saliency_entropy
+from hieramp_lit.figures.saliency_overlap import OverlapLine, draw_saliency_overlap
 from hieramp_lit.files import atomic_write, write_text
 
 
@@ -91,25 +92,39 @@ def write_tables(looks: Sequence[Look], folder: Path) -> list[Path]:
     return [folder / name for name in tables]
 
 
-def write_entropy_figure(looks: Sequence[Look], folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
-    """Draw the entropy per scale of each set.
+def write_figures(looks: Sequence[Look], folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+    """Draw the entropy per scale of each set, and the overlap with masks of those whose masks are known.
 
     Args:
         looks: One for each set, with the same scales.
         folder: Where to write; made where it is not there.
         formats: See `figures.save_figure`.
 
+    Returns:
+        The files: ``entropy`` and, with masks, ``overlap``, in each format.
+
     Raises:
-        OSError: If it cannot be written.
+        OSError: If one cannot be written.
     """
-    lines = {}
+    entropy, found = {}, {}
     for look in looks:
-        share = look.measures.scale_means()["entropy_share"]
-        lines[look.title] = EntropyLine(
+        means = look.measures.scale_means()
+        share = means["entropy_share"]
+        entropy[look.title] = EntropyLine(
             [one.mean for one in share], [one.std for one in share], len(look.measures.keys)
         )
+        masks = [mask_share for mask_share in look.measures.mask_shares if not np.isnan(mask_share)]
+        if masks:
+            iou, pointing, chance = (
+                [one.mean for one in means[name]] for name in ("iou", "pointing", "pointing_chance")
+            )
+            found[look.title] = OverlapLine(iou, pointing, chance, sum(masks) / len(masks), len(masks))
     folder.mkdir(parents=True, exist_ok=True)
-    return save_figure(draw_saliency_entropy(lines, looks[0].measures.sides), folder / "entropy", formats)
+    sides = looks[0].measures.sides
+    written = save_figure(draw_saliency_entropy(entropy, sides), folder / "entropy", formats)
+    if found:
+        written += save_figure(draw_saliency_overlap(found, sides), folder / "overlap", formats)
+    return written
 
 
 def _rows(looks: Sequence[Look], key: str) -> Iterator[StripRow]:

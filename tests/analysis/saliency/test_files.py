@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from hieramp_lit.analysis.saliency import ImageMaps, MapMeasures, StripRow, draw_maps, draw_strips
-from hieramp_lit.analysis.saliency.files import Look, write_entropy_figure, write_pictures, write_tables
+from hieramp_lit.analysis.saliency.files import Look, write_figures, write_pictures, write_tables
 
 IMAGE = np.full((4, 4, 3), 90, np.uint8)
 EVEN, HALF = np.full((2, 2), 0.25), np.array([[0.5, 0.5], [0.0, 0.0]])
@@ -84,8 +84,15 @@ def test_an_image_that_one_set_lacks_still_has_its_rows(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(files[0])), np.asarray(alone))
 
 
-def test_the_entropy_figure_is_written_in_each_format(tmp_path: Path) -> None:
-    files = write_entropy_figure(LOOKS, tmp_path / "new", ("png", "svg"))
-    assert [path.name for path in files] == ["entropy.png", "entropy.svg"]
-    svg = files[1].read_text()
-    assert all(word in svg for word in ("amplified (n = 2)", "plain (n = 2)"))
+def test_figures_are_written_in_each_format(tmp_path: Path) -> None:
+    files = write_figures(LOOKS, tmp_path / "new", ("png", "svg"))
+    assert [path.name for path in files] == ["entropy.png", "entropy.svg", "overlap.png", "overlap.svg"]
+    for path in files[1::2]:
+        assert all(word in path.read_text() for word in ("amplified (n = 2)", "plain (n = 2)"))
+
+
+def test_without_masks_there_is_no_figure_of_overlap(tmp_path: Path) -> None:
+    measures = MapMeasures((1, 2))
+    measures.add("r00000_00000", 0, (None, EVEN))
+    files = write_figures([Look("unmasked", ("zero",), [], measures)], tmp_path, ("svg",))
+    assert [path.name for path in files] == ["entropy.svg"]

@@ -48,13 +48,13 @@ def test_images_without_mask_count_for_entropy_alone() -> None:
 
 def test_pairs_are_those_of_equal_keys() -> None:
     ours, other = measured(EVEN, HALF, HALF), MapMeasures((1, 2))
-    for key, own in (("r00001_00002", EVEN), ("r00009_00000", EVEN), ("r00000_00000", HALF)):
+    for key, own in (("r00001_00002", HALF), ("r00009_00000", EVEN), ("r00000_00000", HALF)):
         other.add(key, 0, (None, own))
-    # The first image: 1 − 0.5; the third: 0.5 − 1; the second has no partner.
+    # The first image: 1 − 0.5; the third: 0.5 − 0.5; the second has no partner.
     found = paired_differences(ours, other, "entropy_share")
     assert found[0].n == 0
-    assert (found[1].mean, found[1].n) == (pytest.approx(0.0), 2)
-    assert found[1].std == pytest.approx(math.sqrt(0.5))
+    assert (found[1].mean, found[1].n) == (pytest.approx(0.25), 2)
+    assert found[1].std == pytest.approx(math.sqrt(0.125))
     assert paired_differences(ours, other, "iou")[1].n == 0
     with pytest.raises(ValueError, match="sides"):
         paired_differences(ours, MapMeasures((2, 4)), "entropy")

@@ -1,6 +1,7 @@
 """What is remembered of stages between commands: one small file each."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,13 @@ class StageRecords:
     def estimate(self, stage: Stage) -> float | None:
         """Seconds that the last stage of the same kind took, whose name differs in the last word; None without one."""
         kind = stage.name.rpartition(" ")[0]
-        others = self._record(stage).parent.glob(f"{slug(kind)}-*.json") if kind else ()
-        for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
-            seconds = json.loads(path.read_text()).get("seconds")
-            if seconds is not None:
-                return float(seconds)
-        return None
+        others: list[tuple[float, float]] = []
+        for path in self._record(stage).parent.glob(f"{slug(kind)}-*.json") if kind else ():
+            with suppress(OSError, ValueError):  # deleted or damaged: it says nothing, and no stage needs it
+                seconds = json.loads(path.read_text()).get("seconds")
+                if seconds is not None:
+                    others.append((path.stat().st_mtime, float(seconds)))
+        return max(others)[1] if others else None
 
     def write(self, stage: Stage, seconds: float | None, attempts: float, cost: Cost) -> None:
         """Remember a stage.

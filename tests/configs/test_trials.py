@@ -11,6 +11,7 @@ from hieramp_lit.distill import read_command_line, read_trial
 from hieramp_lit.distill.configuration import arguments_of, class_of, resolve
 from hieramp_lit.distill.reading import STAGES, TrialRefusedError
 from hieramp_lit.report import read
+from hieramp_lit.shards import ShardSet
 from tests.configs.shipped import ROOT, TRIALS, name_of
 from tests.tracking.run_file import only_run
 
@@ -86,6 +87,18 @@ def test_the_digits_run_whole_in_real_processes(tmp_path: Path, monkeypatch: pyt
     assert (numbers["beta/coarse"], numbers["beta/mid"], numbers["beta/fine"], numbers["rho/mid"]) == (5, 2, 0, 0.5)
     result = read(Path("out"))
     assert result["set"]["images"] == result["random_real_reference"]["set"]["images"] == 10
+    stages = result["trial"]["stages"]
+    assert set(stages) == {"real", "tune", "generate", "off", "students", "real_students", "inspect"}
+    for stage in stages.values():
+        assert stage["cost"]["peak_memory_bytes"] > 2**27  # torch alone takes more
+        assert stage["cost"]["device"].startswith("cpu")
+    ours, off = (ShardSet.open(Path(stages[name]["folder"])) for name in ("generate", "off"))
+    for one, other in zip(ours, off, strict=True):  # the same images but for amplification, with their maps
+        assert (one.key, one.info["seed"]) == (other.key, other.info["seed"])
+        assert one.saliency is not None
+        assert other.saliency is not None
+    assert off.manifest.configuration["schedule"] is None
+    assert {"report.html", "report.json"} <= {path.name for path in Path("out").iterdir()}
     run = only_run(Path("out"))
     assert run.summary["student/top1_last"] == numbers["student/top1_last"]
     assert run.value("curves/mean/val/top1") == pytest.approx(numbers["student/top1_last"])

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from hieramp_lit.jobs import COST_VARIABLE, Cost, read_cost, report_cost
 
@@ -35,6 +36,19 @@ def test_the_peak_is_that_of_the_command_and_not_of_who_started_it(tmp_path: Pat
     assert 5 * MIB < cost.peak_memory_bytes < len(large)
     assert (cost.device, cost.devices) == (f"cpu ({platform.machine()})", 1)
     assert cost.peak_device_memory_bytes is None
+
+
+def test_gpus_are_those_that_hold_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "is_initialized": lambda: True,
+        "device_count": lambda: 3,
+        "max_memory_allocated": lambda index: [0, 9 * MIB, 7 * MIB][index],
+        "get_device_name": lambda index: "GPU",
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    report_cost({COST_VARIABLE: str(tmp_path)})
+    cost = read_cost(tmp_path)
+    assert (cost.device, cost.devices, cost.peak_device_memory_bytes) == ("GPU", 2, 9 * MIB)
 
 
 def test_ranks_are_joined_by_the_highest_peaks_and_count_their_devices(tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ FOLDER = "analysis"
 FORMATS = ("png", "pdf", "svg")
 
 
-def write_analysis(folder: Path, result: Mapping[str, Any], figures: Sequence[TokenFigure]) -> list[Path]:
-    """Write ``analysis.json`` last, and before it ``<figure>.csv``, ``.png``, ``.pdf`` and ``.svg`` of each figure.
+def write_analysis(
+    folder: Path, result: Mapping[str, Any], figures: Sequence[TokenFigure], formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write ``analysis.json`` last, and before it each figure as ``<figure>.csv``, ``.png``, ``.pdf`` and ``.svg``.
 
     Args:
         folder: Created where it does not exist; files of the same names are replaced.
         result: Plain JSON values.
         figures: Of different ids.
+        formats: Of the pictures.
 
     Returns:
         The files.
@@ -34,7 +37,7 @@ def write_analysis(folder: Path, result: Mapping[str, Any], figures: Sequence[To
     for one in figures:
         table = folder / f"{one.figure.id}.csv"
         write_text(table, _csv(one))
-        written += [table, *save_figure(one.figure.draw(), folder / one.figure.id, FORMATS)]
+        written += [table, *save_figure(one.figure.draw(), folder / one.figure.id, formats)]
     write_json(folder / FILE, result)
     return [*written, folder / FILE]
 

@@ -24,7 +24,7 @@ from hieramp_lit.analysis.tables import show
 from hieramp_lit.analysis.token_figures import labels, token_figures
 from hieramp_lit.analysis.token_maps import UNKNOWN
 from hieramp_lit.analysis.tokens import describe
-from hieramp_lit.analysis.writing import FILE, FOLDER, write_analysis
+from hieramp_lit.analysis.writing import FILE, FOLDER, FORMATS, write_analysis
 from hieramp_lit.bench.machine import chosen_device
 from hieramp_lit.classes import ClassList
 from hieramp_lit.commands.arguments import at_least_one
@@ -109,7 +109,7 @@ def main(args: Sequence[str], prog: str) -> None:
         "seconds": time.monotonic() - start,
     }
     with explained(out, key="--out", kept="The sets are as they were."):
-        written = write_analysis(out, result, figures)
+        written = write_analysis(out, result, figures, options.formats)
     Console(soft_wrap=True, highlight=False).print(show(analyses, found, against, notes))
     images = sum(len(source.shards) for source in sources)
     beside = [] if options.against is None else ["--against", options.against]
@@ -166,6 +166,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         help="cpu, cuda, cuda:1 … to encode and generate on (default: cuda where there is one)",
     )
     add("--out", type=Path, metavar="FOLDER", help=f"where to write (default: {FOLDER} in the folder of the first SET)")
+    add("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="of the figures of tokens (default: all)")
     add_saliency_arguments(parser)
     return parser
 

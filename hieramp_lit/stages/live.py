@@ -19,6 +19,8 @@ _BETWEEN_LINES = 30.0  # seconds, in a log
 _END_OF_LOG = 8192  # bytes
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _MOST_OF_A_LINE = 160  # characters
+_OF_THE_CLOSING = ("where: ", "took:  ", "next:  ")
+"""Of a command's last lines, what its own user would do next, and not who waits for it."""
 
 
 class LiveStatus:
@@ -79,6 +81,6 @@ def last_progress(log: Path) -> str:
         file.seek(max(0, log.stat().st_size - _END_OF_LOG))
         said = file.read().decode(errors="replace")
         lines = [_ESCAPES.sub("", line).strip() for line in re.split(r"[\r\n]+", said)]
-        line = next((line for line in reversed(lines) if line), "")
+        line = next((line for line in reversed(lines) if line and not line.startswith(_OF_THE_CLOSING)), "")
         return "" if line.startswith(PROMPT) else line[:_MOST_OF_A_LINE]
     return ""

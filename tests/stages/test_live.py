@@ -50,6 +50,10 @@ def test_a_terminal_is_left_as_it_was_also_after_an_error() -> None:
         ("$ hieramp fit\n", ""),
         ("$ hieramp fit\nloading\n\n", "loading"),
         ("$ hieramp fit\nepoch 1:  50%\rEpoch 1: 100%\r   \n", "Epoch 1: 100%"),
+        (
+            "$ hieramp fit\nstep 9\ndone:  weights\nwhere: here\ntook:  0:00:01\nnext:  hieramp predict\n",
+            "done:  weights",
+        ),
         ("earlier attempt\n$ hieramp fit\n", ""),
         ("\x1b[2K\x1b[32mepoch 3\x1b[0m\n", "epoch 3"),
         ("x" * 20_000 + "\n" + "ä" * 300, "ä" * 160),

@@ -17,7 +17,7 @@ class OverlapLine(NamedTuple):
         iou: Best intersection over union, in [0, 1].
         pointing: Share of images whose highest position touches the object.
         pointing_chance: Share of positions that do.
-        mask_share: Share of an image that is the object, which is the IoU of a map that tells nothing.
+        mask_share: Share of an image that is the object, which is the IoU of the whole image, and the least there is.
         images: How many the means are over.
     """
 
@@ -29,7 +29,7 @@ class OverlapLine(NamedTuple):
 
 
 def draw_saliency_overlap(lines: Mapping[str, OverlapLine], sides: Sequence[int]) -> Figure:
-    """IoU beside the pointing game, a line a set; dashed what maps would reach that tell nothing of the object.
+    """IoU beside the pointing game, a line a set; dashed what the whole image and a random position reach.
 
     Args:
         lines: Of each set by its title.
@@ -58,9 +58,16 @@ def draw_saliency_overlap(lines: Mapping[str, OverlapLine], sides: Sequence[int]
         for axes in (left, right):
             axes.set_xticks(range(len(sides)), [f"{k}\n{side}²" for k, side in enumerate(sides)])
             axes.set_xlim(-0.5, len(sides) - 0.5)
-            axes.set_ylim(0, None)
+            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
             axes.set_xlabel("scale and its positions")
         handles, labels = left.get_legend_handles_labels()
-        dashed = "dashed: a map that tells nothing of the object (the whole image; a random position)"
-        figure.legend(handles, labels, loc="outside lower left", title=dashed, title_fontsize="small", fontsize="small")
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower left",
+            title="dashed: left the whole image, right a random position",
+            title_fontsize="small",
+            fontsize="small",
+            alignment="left",
+        )
     return figure

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from PIL import Image
 from hieramp_lit.analysis.saliency import MaskFolder, bright_mask
 
 
-def draw(path: Path, pixels: list[list[int]], mode: str = "L") -> None:
+def draw(path: Path, pixels: list[list[Any]], mode: str = "L") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.array(pixels, np.uint8)).convert(mode).save(path)
 
@@ -16,6 +17,10 @@ def test_masks_are_found_by_key_also_in_sub_folders(tmp_path: Path) -> None:
     draw(tmp_path / "r00001_00000.png", [[0, 1], [255, 0]])
     draw(tmp_path / "seven" / "r00007_00002.png", [[0, 255], [0, 0]], "1")
     masks = MaskFolder(tmp_path)
+    draw(tmp_path / "r00002_00000.png", [[(255, 0, 0), (0, 0, 0)]], "RGB")
+    coloured = MaskFolder(tmp_path).mask("r00002_00000")
+    assert coloured is not None
+    assert coloured.tolist() == [[True, False]]
     assert set(masks.keys) == {"r00001_00000", "r00007_00002"}
     first, second = masks.mask("r00001_00000"), masks.mask("r00007_00002")
     assert first is not None

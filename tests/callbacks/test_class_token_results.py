@@ -87,11 +87,10 @@ def test_accuracies_are_those_of_every_image_by_itself(tokenizer, tuned, tmp_pat
 def test_batches_change_nothing_and_validation_measures_the_same(tokenizer, tuned, tmp_path):
     task = of_weights(tokenizer, tuned)
     result = numbers(found_by(task, tmp_path, 7))
-    for batch_size in (1, 3):
-        other = numbers(found_by(task, tmp_path, batch_size))
-        assert [list(one.values())[3:] for one in other["scales"]] == [
-            pytest.approx(list(one.values())[3:], abs=1e-5) for one in result["scales"]
-        ]
+    other = numbers(found_by(task, tmp_path, 3))
+    assert [list(one.values())[3:] for one in other["scales"]] == [
+        pytest.approx(list(one.values())[3:], abs=1e-5) for one in result["scales"]
+    ]
     (validated,) = trainer().validate(task, NoiseDataModule(7), verbose=False)
     for one in result["scales"]:
         name = f"val/class_accuracy_unconditional/{one['scale']:02d}"

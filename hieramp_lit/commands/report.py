@@ -10,7 +10,7 @@ from hieramp_lit.commands.closing import close, command_line
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.report.content import build_report
 from hieramp_lit.report.content.reading import KNOWN
-from hieramp_lit.report.content.writing import LIMIT_BYTES, TOKEN_IMAGES
+from hieramp_lit.report.content.writing import LIMIT_BYTES, TOKEN_IMAGES, check_output
 from hieramp_lit.report.page import write_page
 from hieramp_lit.shards.write_errors import explained
 
@@ -27,12 +27,10 @@ def main(args: Sequence[str], prog: str) -> None:
     Raises:
         FileNotFoundError: If a source does not exist.
         ShardError: If a set is damaged.
-        ValueError: If a source is nothing that a report tells of, or the page is too large.
+        ValueError: If a source is nothing that a report tells of, the page is too large, or would replace something.
     """
-    parser = build_parser(prog)
-    options = parser.parse_args(args)
-    if options.output.suffix not in (".html", ".htm"):
-        parser.error(f"-o/--output {options.output}: a report is a page; give a name that ends in .html")
+    options = build_parser(prog).parse_args(args)
+    check_output(options.output)
     start = time.monotonic()
     with Progress("built", "sections") as progress:
         report = build_report(options.sources, options.against, progress, options.token_images)

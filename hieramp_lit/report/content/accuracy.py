@@ -95,7 +95,7 @@ def accuracy_blocks(judged: Sequence[Judged], prefix: str) -> list[Block]:
         judged: At least one.
         prefix: Of all ids.
     """
-    beside, reasons = paper_beside(judged)
+    beside, notes = paper_beside(judged)
     described = caption([one.result for one in judged])
     judges = sorted({f"{one.result['validation'].get('n', '?')} images" for one in judged})
     blocks: list[Block] = []
@@ -119,8 +119,7 @@ def accuracy_blocks(judged: Sequence[Judged], prefix: str) -> list[Block]:
             )
         )  # fmt: skip
     blocks.append(_table(judged, beside, described, prefix))
-    blocks += [Note(reason, "missing") for reason in reasons]
-    return blocks
+    return [*blocks, *notes]
 
 
 def lead(judged: Sequence[Judged]) -> str:
@@ -136,13 +135,14 @@ def lead(judged: Sequence[Judged]) -> str:
     return f"{text}; {caption([one.result for one in judged])}."
 
 
-def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[str]]:
+def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[Note]]:
     """The paper's numbers of the very same experiments, and why there are none where there are none.
 
     Returns:
-        Rows with a number of the paper, each once; and sentences.
+        Rows with a number of the paper, each once; and notes: what is missing and why, and what is not the same.
     """
-    rows, reasons = dict[tuple[str, ...], Row](), dict[str, list[str]]()
+    rows = dict[tuple[str, ...], Row]()
+    reasons, remarks = dict[str, list[str]](), dict[str, list[str]]()
     for one in judged:
         if "per_seed" not in one.result:
             reasons.setdefault("its single runs, which tell what it compares with, are not in the file", []).append(
@@ -163,10 +163,20 @@ def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[str]]:
                 key = (row.table, row.paper.method, row.paper.setting, row.paper.teacher, row.paper.student)
                 rows.setdefault(key, row)
                 if row.remark:
-                    reasons.setdefault(row.remark, []).append(one.title)
-    sentences = [f"Why no number of the paper stands beside {' and '.join(dict.fromkeys(titles))}: {reason}."
-                 for reason, titles in reasons.items()]  # fmt: skip
-    return list(rows.values()), sentences
+                    remarks.setdefault(row.remark, []).append(one.title)
+    notes = [
+        Note(f"A number of the paper beside {_listed(titles)}: {reason.rstrip('.')}.", "missing")
+        for reason, titles in reasons.items()
+    ]
+    notes += [
+        Note(f"What {_listed(titles)} and the paper's number differ in: {remark.rstrip('.')}.")
+        for remark, titles in remarks.items()
+    ]
+    return list(rows.values()), notes
+
+
+def _listed(titles: Sequence[str]) -> str:
+    return " and ".join(dict.fromkeys(titles))
 
 
 def _bar(one: Judged, which: str) -> Bar:

@@ -112,7 +112,7 @@ def _title(sources: Sequence[Story | Sweep]) -> str:
     source = sources[0]
     if isinstance(source, Sweep):
         return f"Sweep {source.name}"
-    return source.name if source.name == source.what else f"{source.what.capitalize()} {source.name}"
+    return source.name.capitalize() if source.name == source.what else f"{source.what.capitalize()} {source.name}"
 
 
 def _subtitle(sources: Sequence[Story | Sweep]) -> str:

@@ -1,9 +1,10 @@
 """Writing a report: reading the sources, building the page, and the files beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hieramp_lit.files import read_json
 from hieramp_lit.report.content.assembling import assemble
 from hieramp_lit.report.content.read_sweep import Sweep
 from hieramp_lit.report.content.reading import read_source, set_member
@@ -45,9 +46,33 @@ def write_report(
         FileNotFoundError: If a source does not exist.
         OSError: If a file cannot be written.
         ShardError: If a set that was given is damaged.
-        ValueError: If a source is nothing that a report tells of, or the page is too large.
+        ValueError: If a source is nothing that a report tells of, the page is too large, or its JSON would replace
+            another file.
     """
+    check_output(output)
     return write_page(build_report(sources, against, progress, token_images), output, figures, limit_bytes)
+
+
+def check_output(output: Path) -> None:
+    """Refuse a page whose JSON would replace a file that is no report's, as ``sweep.html`` in a sweep's folder would.
+
+    Raises:
+        ValueError: If it is such a place, or the name does not end in .html.
+    """
+    if output.suffix not in (".html", ".htm"):
+        raise ValueError(f"-o/--output {output}: a report is a page; give a name that ends in .html.")
+    beside = output.with_suffix(".json")
+    if not beside.exists():
+        return
+    try:
+        content = read_json(beside)
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, Mapping) or not {"title", "subtitle", "sections"} <= set(content):
+        raise ValueError(
+            f"-o/--output {output}: {beside}, which is no report, would be replaced by the report's content as JSON. "
+            f"Give another name, e.g. {output.with_name('report.html')}."
+        )
 
 
 def build_report(

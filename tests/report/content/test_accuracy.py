@@ -2,10 +2,11 @@ import math
 
 import pytest
 
+from hieramp_lit.amplify import Amplification
 from hieramp_lit.report.content.accuracy import accuracy_blocks, accuracy_section, judged_of, lead, paper_beside
 from hieramp_lit.report.content.story import Member, Story
 from hieramp_lit.report.page import Figure, Note, Table
-from tests.report.made_results import result
+from tests.report.made_results import configuration, result
 
 OURS, REAL = [0.5, 0.7], [0.4, 0.5]
 STD = math.sqrt(0.02)  # of 0.5 and 0.7: 0.1² twice, over n − 1 = 1
@@ -70,10 +71,17 @@ def test_another_protocol_has_no_number_of_the_paper_but_the_reason():
     changed = {"epochs": {"used": 5, "protocol": 300}}
     rows, reasons = paper_beside(judged_of(members(real=None, changed=changed)))
     assert rows == []
-    assert "RDED's protocol, but its epochs changed" in reasons[0]
+    assert "RDED's protocol, but its epochs changed" in reasons[0].text
     rows, reasons = paper_beside(judged_of(members(real=None, changed={}, classes="digits")))
     assert rows == []
-    assert reasons == ["Why no number of the paper stands beside amplified: the paper has nothing on digits."]
+    assert reasons == [Note("A number of the paper beside amplified: the paper has nothing on digits.", "missing")]
+
+
+def test_another_schedule_lies_beside_the_papers_with_a_remark():
+    own = configuration(Amplification(9.0, 0.1, ["fine"]))
+    rows, (note,) = paper_beside(judged_of(members(real=None, changed={}, made_by=own)))
+    assert {row.paper.method for row in rows} == {"HIERAMP"}
+    assert (note.kind, "another schedule than the paper's" in note.text) == ("info", True)
 
 
 def test_random_real_images_of_other_students_give_no_ior():

@@ -57,7 +57,7 @@ def _changes(found: Mapping[str, Changes], against: str) -> Table:
             cells = []
             for stage in stages:
                 one = changes.stages[measure][stage]
-                cells.append(" / ".join(f"{100 * n / one.classes:.1f}" for n in (one.rise, one.stay, one.fall)))
+                cells.append(" / ".join(f"{100 * n / one.classes:.0f}" for n in (one.rise, one.stay, one.fall)))
             table.add_row(Text(name if measure == MEASURES[0] else ""), measure, *cells)
     return table
 

@@ -160,7 +160,7 @@ def analyze_tokens(
         except ValueError as error:
             error.add_note(f"The set is {shards.path}; --patch-nums and --vocab-size say what its tokens are of.")
             raise
-        for cls in chosen.keys() & set(label_B.unique().tolist()):
+        for cls in chosen.keys() & set(label_B.tolist()):
             chosen[cls].append(tokens_BL[label_B == cls].int())
         done += len(label_B)
         if progress is not None:

@@ -4,6 +4,7 @@ import argparse
 import gc
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -209,21 +210,25 @@ def _told(shards: ShardSet, options: argparse.Namespace) -> TokenMaps | None:
 
 
 def _count(sources: Sequence[_Source], chosen: Sequence[int]) -> list[TokenAnalysis]:
-    total, before, counted = sum(len(source.shards) for source in sources), 0, []
+    total, counted = sum(len(source.shards) for source in sources), list[TokenAnalysis]()
     with Progress("counted", "images") as progress:
         for source in sources:
+            before = sum(int(one.images_C.sum()) for one in counted)
             counted.append(
                 analyze_tokens(
                     source.shards,
                     source.maps,
                     heatmap_classes=chosen,
                     encode=source.encoder,
-                    progress=lambda done, _, before=before: progress(before + done, total),
+                    progress=partial(_go_on, progress, before, total),
                 )
             )
-            before += len(source.shards)
             gc.collect()  # counters refer to themselves, and would stay beside those of the next set
     return counted
+
+
+def _go_on(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
 
 
 def _saliency(
@@ -245,4 +250,4 @@ def _saliency(
 
 def _strips(saliency: Mapping[str, Any], out: Path) -> list[Path]:
     """Of the many pictures of class-token maps, those that show all chosen images."""
-    return [out / name for name in saliency.get("files", []) if Path(name).name in ("strips.png", "entropy.png")]
+    return [out / name for name in saliency.get("files", []) if Path(name).name in ("strips.png", "entropy.png", "overlap.png")]

@@ -51,7 +51,7 @@ def draw_token_statistics(sides: Sequence[int], stages: Sequence[str], curves: S
     _check(sides, stages, curves)
     with new_figure(6.6, 4.6 + 0.18 * len(curves)) as figure:
         grid = figure.subplots(2, 2, sharex=True)
-        panels = (
+        panels: tuple[tuple[str, float, list[tuple[Sequence[float], Sequence[float] | None]]], ...] = (
             ("entropy of the set, nats", 1.0, [(one.entropy, None) for one in curves]),
             ("coverage of the set, %", 100.0, [(one.coverage, None) for one in curves]),
             ("entropy of a class, nats", 1.0, [(one.class_entropy, one.class_entropy_std) for one in curves]),

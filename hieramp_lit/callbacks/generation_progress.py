@@ -13,6 +13,7 @@ from hieramp_lit.callbacks.shard_writer import ShardWriter, plan_of
 from hieramp_lit.data.batches import PlanBatch
 from hieramp_lit.data.plan import RemainingShards
 from hieramp_lit.generate.base import Generated
+from hieramp_lit.pace import duration, rate, seconds_left
 from hieramp_lit.shards.format import sidecar_name
 
 
@@ -103,15 +104,13 @@ class GenerationProgress(Callback):
             total = plan_of(trainer).plan.num_shards
             self._of_all = f" by rank 0 of {trainer.world_size}, which have {done} of {total}"
 
-    def _speed(self) -> float:
-        return self._images / max(time.monotonic() - self._start, 1e-9)
-
     def _detail(self) -> str:
-        return f"{self._shards} of {self._total_shards} shards{self._of_all}, {self._speed():.1f} images/s"
+        speed = rate(self._images, time.monotonic() - self._start, "images")
+        return f"{self._shards} of {self._total_shards} shards{self._of_all}, {speed}"
 
     def _time_left(self) -> str:
-        seconds = round((self._total_images - self._images) / max(self._speed(), 1e-9))
-        return f", {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} left" if seconds else ""
+        left = seconds_left(self._images, self._total_images, time.monotonic() - self._start)
+        return f", {duration(left)} left" if left else ""
 
 
 def _callbacks(trainer: Trainer) -> list[Callback]:

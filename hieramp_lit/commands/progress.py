@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from hieramp_lit.pace import duration, rate, seconds_left
+from hieramp_lit.pace import progress_line
 
 
 class Progress:
@@ -114,7 +114,7 @@ class Progress:
             return
         first, now = self._last[1] is None, self._clock()
         self._last, self._counted = (number, total), now
-        line = f"{number:,} of {total:,} {self._things} {self._done}{self._pace(number, total, now)}"
+        line = progress_line(number, total, self._things, self._done, now - self._start, self._before)
         if self._console.is_interactive:
             self._show(number, total, line)
         elif first or number >= total or now - self._told >= self._seconds_between_lines:
@@ -125,14 +125,6 @@ class Progress:
         self._before = number
         self._start = self._told = self._counted = self._clock() if at is None else at
         self._last = number, None
-
-    def _pace(self, number: int, total: int, now: float) -> str:
-        seconds, done = now - self._start, number - self._before
-        left = seconds_left(done, total - self._before, seconds)
-        if left is None:
-            return ""
-        speed = rate(done, seconds, self._things)
-        return f", {speed}, {duration(left)} left" if number < total else f" in {duration(seconds)}, {speed}"
 
     def _show(self, number: int, total: int, line: str) -> None:
         if self._bar is None:

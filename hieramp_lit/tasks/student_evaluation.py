@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Sized
 from itertools import islice
+from operator import length_hint
 from typing import cast
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from hieramp_lit.data.batches import ImageBatch
 from hieramp_lit.metrics.accuracy import Accuracies, ClassAccuracy, Evaluation
+from hieramp_lit.pace import SlowLines
 from hieramp_lit.students.network_input import NetworkInput
 from hieramp_lit.tasks.student_checks import refuse_random_weights
 from hieramp_lit.tasks.student_progress import StudentProgress
@@ -122,11 +125,14 @@ class StudentEvaluation(LightningModule):
         network.eval()
         counter = ClassAccuracy(len(self.accuracy.count)).to(self.device)
         with self.trainer.precision_plugin.forward_context():
-            for batch in _limited(self.data.val_dataloader(), limit):
+            batches = _limited(self.data.val_dataloader(), limit)
+            told, total = SlowLines("measured", "batches", rank_zero_info), length_hint(batches)
+            for place, batch in enumerate(batches, 1):
                 image = self._input(batch.image.to(self.device), network_input)
                 with torch.inference_mode():
                     logits = network(image)
                 counter.update(logits, batch.label.to(self.device))
+                told(place, total)
         network.train(training)
         accuracies: Accuracies = counter.compute()
         return accuracies

@@ -34,7 +34,7 @@ def test_lines_tell_images_shards_speed_and_time_left(
     assert len(shown) == 7
     assert [line.split(" images,")[0] for line in shown] == [f"{n} of 20" for n in (4, 6, 10, 12, 16, 18, 20)]
     assert [re.findall(r"(\d) of 4 shards", line) for line in shown] == [[n] for n in "0112234"]
-    assert all(re.search(r"\d\.\d images/s", line) for line in shown)
+    assert all(re.search(r"\d\.\d images/min", line) for line in shown)
     assert all(re.search(r"\d:\d\d:\d\d left", line) for line in shown[:-1])
     assert "left" not in shown[-1]
 

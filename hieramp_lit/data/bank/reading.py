@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
+from operator import length_hint
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -12,6 +13,7 @@ from hieramp_lit.data.bank.image_bank import ImageBank, resize_uint8
 from hieramp_lit.data.bank.loading import BankBatches
 from hieramp_lit.data.bank.memory import BankMemory
 from hieramp_lit.data.batches import ImageBatch
+from hieramp_lit.pace import SlowLines
 from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.reader import ShardSample, decode_sample
 
@@ -56,6 +58,7 @@ def read_bank(
     """
     number, *size = bank_shape(shards, image_size)
     bank = ImageBank.empty((number, 3, size[0], size[1]), CPU, pinned)
+    told = SlowLines("decoded", "images of the set", rank_zero_info)
     for position, sample in enumerate(_decoded(shards)):
         image = torch.from_numpy(sample.image).permute(2, 0, 1)[None]
         if image_size is not None:
@@ -67,6 +70,7 @@ def read_bank(
             )
         bank.images[position] = image[0]
         bank.labels[position] = sample.cls
+        told(position + 1, number)
     return bank if device == CPU else ImageBank(bank.images.to(device), bank.labels.to(device))
 
 
@@ -118,7 +122,9 @@ def _collect_within(loader: Iterable[ImageBatch], most_bytes: int) -> list[Image
     pieces: list[ImageBank] = []
     parts: list[ImageBatch] = []
     taken = held = 0
-    for batch in loader:
+    told, total = SlowLines("loaded", "batches of validation images", rank_zero_info), length_hint(loader)
+    for place, batch in enumerate(loader, 1):
+        told(place, total)
         taken += batch.image.nbytes
         if taken > most_bytes:
             return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from hieramp_lit.classes import ClassList
 from hieramp_lit.data.batches import TokenBatch
@@ -12,6 +12,7 @@ from hieramp_lit.data.loading import SampleKey
 from hieramp_lit.data.module import SampledDataModule
 from hieramp_lit.data.tokens.cache import TokenCache, TokenCacheError
 from hieramp_lit.data.tokens.layout import Split
+from hieramp_lit.pace import SlowLines
 
 
 class TokenSamples:
@@ -96,7 +97,7 @@ class TokenDataModule(SampledDataModule[TokenBatch]):
         error: TokenCacheError | None = None
         if self.trainer is None or self.trainer.local_rank == 0:
             try:
-                self.cache.verify()
+                self.cache.verify(SlowLines("checked", "shards of tokens", rank_zero_info))
             except TokenCacheError as found:
                 error = found
         sound = error is None

@@ -88,3 +88,9 @@ def test_lines_stand_out_from_white_and_from_the_dark_page(place):
 
 def test_colours_are_told_apart():
     assert len(set(COLOURS)) == len(COLOURS) == 8
+
+
+def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
+    figure = draw_bars([Bar("5$ a $x_{", 1.0)], "cost, $ or $")
+    assert "5$ a $x_{" in "".join(Markup(to_svg(figure)).words)
+    save_figure(figure, tmp_path / "bars")

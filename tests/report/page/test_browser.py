@@ -80,15 +80,12 @@ class TestLoading:
     def test_a_request_would_be_seen_and_refused(self, browser, address):
         context = browser.new_context()
         page = context.new_page()
-        refused = []
-        page.on("console", lambda message: refused.append(message.text))
         page.goto(address)
-        page.evaluate("() => { document.body.append(Object.assign(new Image(), {src: 'https://example.org/x.png'})); }")
-        page.evaluate(
-            "() => { document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.harmed = true\">'); }"
-        )
-        page.wait_for_timeout(50)
-        assert any("Content Security Policy" in text for text in refused)
+        with page.expect_console_message(lambda message: "violates the following Content Security" in message.text):
+            page.evaluate("document.body.append(Object.assign(new Image(), {src: 'https://example.org/x.png'}))")
+        with page.expect_console_message(lambda message: "inline event handler" in message.text):
+            page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p onclick=\\'harmed = 1\\'>x</p>')")
+            page.evaluate("document.body.lastElementChild.click()")
         assert page.evaluate("window.harmed") is None
         context.close()
 
@@ -195,7 +192,7 @@ class TestKeyboard:
         for width, stop in ((360, "0"), (1280, None)):
             page = opened(width)
             box = page.locator(".scroll", has=page.locator("#trials"))
-            page.wait_for_timeout(30)
+            page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             assert box.get_attribute("tabindex") == stop
 
 
@@ -207,13 +204,13 @@ class TestCopying:
         button = page.locator(".copy")
         button.focus()
         page.keyboard.press("Enter")
-        page.locator("[role=status]", has_text="Copied.").wait_for(timeout=2000)
+        page.locator("[role=status]", has_text="Copied.").wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == "\n".join(self.LINES)
 
     def test_without_a_clipboard_they_are_selected(self, opened):
         page = opened(script="Object.defineProperty(navigator, 'clipboard', {value: undefined});")
         page.locator(".copy").click()
-        page.locator("[role=status]", has_text="Selected").wait_for(timeout=2000)
+        page.locator("[role=status]", has_text="Selected").wait_for()
         assert page.evaluate("getSelection().toString()") == "\n".join(self.LINES)
 
 

@@ -40,7 +40,7 @@ def assemble(sources: Sequence[Story | Sweep], counts: TokenCounts, progress: Pr
         titles.append("")
     for number, source in enumerate(sources, 1):
         several = len(sources) > 1
-        own = _parts(source, f"{number}-" if several else "", counts)
+        own = _parts(source, f"source{number}-" if several else "", counts)
         parts += own
         titles += [f"{source.name}: " if several else ""] * len(own)
     sections = []

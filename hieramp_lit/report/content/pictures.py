@@ -27,7 +27,7 @@ def pictures(story: Story, prefix: str) -> Section | None:
     blocks: list[Block] = []
     try:
         blocks.append(_side_by_side(beside, prefix))
-        blocks += [_alone(member, prefix) for member in apart]
+        blocks += [_alone(member, f"{prefix}contact-sheet-{number}") for number, member in enumerate(apart, 2)]
     except (ShardError, ValueError) as error:
         blocks.append(Note(f"Images that cannot be shown: {error}", "warning"))
     if not any(member.kind == "plain" for member in shown) and story.main.kind == "amplified":
@@ -87,15 +87,14 @@ def _side_by_side(members: Sequence[Member], prefix: str) -> Picture:
     )
 
 
-def _alone(member: Member, prefix: str) -> Picture:
+def _alone(member: Member, id: str) -> Picture:
     shards = member.draws[0]
     cell = _cell(shards)
     images = max(1, min(shards.manifest.images_per_class, _WIDTH // (cell + _GAP)))
     sheet = contact_sheet(shards, max_classes=_MOST_CLASSES, max_images=images)
     rows, classes = min(len(shards.classes), _MOST_CLASSES), len(shards.classes)
-    name = "".join(sign if sign.isalnum() else "-" for sign in member.title.lower()).strip("-")
     return Picture(
-        f"{prefix}contact-sheet-{name}",
+        id,
         f"Contact sheet: {member.title}",
         f"Images of {rows} classes, {member.title}.",
         f"Of other classes or another seed than the sheet above, so images do not correspond. {rows} of {classes} "

@@ -57,7 +57,7 @@ def read_trial(result: Mapping[str, Any], file: Path) -> Story:
         file.parent,
         tuple(members),
         tuple(records),
-        tuple(record.command for record in records),
+        tuple(line for line in (trial.get("command"), *(record.command for record in records)) if line),
         _tuning(stages, file),
         tuple((name, value) for name, value in facts if value),
         tuple(values),

@@ -64,7 +64,7 @@ def test_other_seeds_are_shown_apart_and_a_plain_set_is_missed(tmp_path, sets, s
     other = made_set(tmp_path / "other", OFF, seed=5)
     members = (story.main, Member("plain", "plain", (other,)))
     found = blocks_of(pictures(Story("a", "b", tmp_path, members), ""), Picture)
-    assert [sheet.id for sheet in found] == ["contact-sheet", "contact-sheet-plain"]
+    assert [sheet.id for sheet in found] == ["contact-sheet", "contact-sheet-2"]
     (note,) = blocks_of(pictures(alone(story), ""), Note)
     assert (note.kind, "--against" in note.text) == ("missing", True)
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from hieramp_lit.report.content import build_report, write_report
@@ -18,7 +20,10 @@ def titles(report):
 
 def ids(report):
     content = as_json(report)
-    return [block["id"] for section in content["sections"] for block in section["blocks"] if "id" in block]
+    found = [block["id"] for section in content["sections"] for block in section["blocks"] if "id" in block]
+    assert all(re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) for name in found)
+    assert len(set(found)) == len(found)
+    return found
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def test_a_sweep_and_its_best_trial_have_every_section(swept):
         "Best trial: what students learn", "Best trial: tokens", "Best trial: where class tokens look",
         "Best trial: failures", "Best trial: cost",
     ]  # fmt: skip
-    assert len(set(ids(report))) == len(ids(report))
+    assert ids(report)
 
 
 def test_numbers_of_the_best_trial_are_its_own(swept):
@@ -66,7 +71,7 @@ def test_several_sources_are_compared_and_each_has_its_part(home, sets, swept):
         ("else: plain", 25.0),
     ]
     assert "else: Accuracy" in titles(report)
-    assert len(set(ids(report))) == len(ids(report))
+    assert ids(report)
 
 
 def test_a_set_is_shown_with_its_students(home, sets):

@@ -17,6 +17,9 @@ from hieramp_lit.figures.saliency_entropy import EntropyLine, draw_saliency_entr
 from hieramp_lit.figures.saliency_overlap import OverlapLine, draw_saliency_overlap
 from hieramp_lit.files import atomic_write, write_text
 
+FORMATS = ("png", "pdf", "svg")
+"""Of figures, as of the command's others."""
+
 
 class Look(NamedTuple):
     """What was found about one set's maps.
@@ -92,7 +95,7 @@ def write_tables(looks: Sequence[Look], folder: Path) -> list[Path]:
     return [folder / name for name in tables]
 
 
-def write_figures(looks: Sequence[Look], folder: Path, formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+def write_figures(looks: Sequence[Look], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Draw the entropy per scale of each set, and the overlap with masks of those whose masks are known.
 
     Args:

@@ -57,7 +57,7 @@ def main(args: Sequence[str], prog: str) -> None:
         return
     start = time.monotonic()
     try:
-        summary = run_trial(trial, stages, out, console)
+        summary = run_trial(trial, stages, out, console, command_line("distill", *args))
     except StageError as error:
         told = ["", *error.last_lines(), "", f"error: {error}", f"Whole output: {error.log}",
                 "The same command goes on from here.", ""]  # fmt: skip

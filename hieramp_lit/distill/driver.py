@@ -43,7 +43,7 @@ def show_stages(trial: Trial, stages: Stages, out: Path, console: Console) -> No
     console.print(f"Results: {out}", soft_wrap=True, markup=False)
 
 
-def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict[str, float]:
+def run_trial(trial: Trial, stages: Stages, out: Path, console: Console, command: str) -> dict[str, float]:
     """Run what is not done yet, then write ``result.json`` and ``summary.json``.
 
     Args:
@@ -51,6 +51,7 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
         stages: Its stages.
         out: Folder for the results.
         console: Where to show what happens.
+        command: What was typed, to be kept with the results.
 
     Returns:
         The numbers of ``summary.json``.
@@ -80,7 +81,7 @@ def run_trial(trial: Trial, stages: Stages, out: Path, console: Console) -> dict
                     name, versions[name] or "an older version", __version__, stage.folder,
                 )  # fmt: skip
         costs = {name: runner.cost(stage) for name, stage in stages.named().items()}
-        result, summary = collect(trial, stages, seconds, versions, costs)
+        result, summary = collect(trial, stages, seconds, versions, costs, command)
         write_json(out / RESULT, result)
         if tracked is not None:
             record(tracked, trial, stages, out, summary)

@@ -175,6 +175,7 @@ def collect(
     seconds: Mapping[str, float],
     versions: Mapping[str, str | None],
     costs: Mapping[str, Cost],
+    command: str,
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The trial's ``result.json`` and ``summary.json``.
 
@@ -187,6 +188,7 @@ def collect(
         seconds: Of each. Those of students count their seeds' own, whichever trial trained them.
         versions: Of this package, that made each.
         costs: Of each.
+        command: What was typed.
 
     Raises:
         ValueError: If a file in the store was replaced, see `refuse_replaced`.
@@ -205,6 +207,7 @@ def collect(
     described = {
         "name": trial.name,
         "hash": stages.hash,
+        "command": command,
         "values": dict(trial.values),
         "stages": {
             name: {"hash": stage.digest(), "folder": str(stage.folder), "command": stage.command_line,

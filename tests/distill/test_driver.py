@@ -69,6 +69,7 @@ def test_runs_every_stage_once_and_tells_what_came_of_it(here: Path, capsys: pyt
     assert result["trial"]["summary"] == numbers
     assert {stage["version"] for stage in result["trial"]["stages"].values()} == {__version__}
     assert result["trial"]["values"]["students.seeds"] == [0, 1, 2]
+    assert result["trial"]["command"].startswith("hieramp distill --config configs/distill/digits.yaml --store=store")
     shown, closing = capsys.readouterr()
     for words in ("$ hieramp fit", "distilled", "random real", "Time of the stages"):
         assert words in shown

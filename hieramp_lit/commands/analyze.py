@@ -39,6 +39,7 @@ from hieramp_lit.shards.write_errors import explained
 
 SCHEMA = 1
 DEFAULT_CLASSES = 3
+ONE_IMAGE = "Different codes by position (Fig. 4) are left out: they need two images of a class or more, a set has one."
 
 
 class _Source(NamedTuple):
@@ -87,6 +88,8 @@ def main(args: Sequence[str], prog: str) -> None:
         check_comparable(source, sources[-1], any_seed=options.any_seed or options.against is None)
     words = options.classes or [str(cls) for cls in range(min(DEFAULT_CLASSES, len(sources[0].classes)))]
     chosen = chosen_classes(sources[0].classes, words)
+    notes = [] if all(source.shards.manifest.images_per_class > 1 for source in sources) else [ONE_IMAGE]
+    chosen = [] if notes else chosen
     counted = _count(sources, chosen)
     analyses = dict(zip(options.labels or labels(counted), counted, strict=True))
     against = None if options.against is None else list(analyses)[-1]
@@ -97,7 +100,7 @@ def main(args: Sequence[str], prog: str) -> None:
     }
     figures = token_figures(analyses, found, against)
     saliency, saliency_notes = _saliency(options, dict(zip(analyses, sources, strict=True)), against, out)
-    notes = [note for one in found.values() for note in one.notes] + saliency_notes
+    notes += [note for one in found.values() for note in one.notes] + saliency_notes
     result = {
         "schema": SCHEMA,
         "sets": {name: one.as_json() for name, one in analyses.items()},
@@ -116,7 +119,7 @@ def main(args: Sequence[str], prog: str) -> None:
     beside = [] if options.against is None else ["--against", options.against]
     close(
         f"tokens of {images:,} images in {len(sources)} set{'s' * (len(sources) > 1)} counted, {len(figures)} figures",
-        [out / FILE, *(path for path in written if path.suffix == ".png"), *_strips(saliency, out)],
+        [out / FILE, *(path for path in written if path.suffix == f".{options.formats[0]}"), *_strips(saliency, out)],
         time.monotonic() - start,
         command_line("report", *options.sets, *beside, "-o", "report.html"),
     )
@@ -250,4 +253,5 @@ def _saliency(
 
 def _strips(saliency: Mapping[str, Any], out: Path) -> list[Path]:
     """Of the many pictures of class-token maps, those that show all chosen images."""
-    return [out / name for name in saliency.get("files", []) if Path(name).name in ("strips.png", "entropy.png", "overlap.png")]
+    shown = ("strips.png", "entropy.png", "overlap.png")
+    return [out / name for name in saliency.get("files", []) if Path(name).name in shown]

@@ -108,6 +108,14 @@ def test_a_configuration_names_tokenizer_and_token_maps(tmp_path, tiny_tokenizer
     assert found["set"]["tokenizer_sha256"] == weights_sha256(tiny_tokenizer)
 
 
+def test_one_image_of_a_class_has_no_different_codes(tmp_path, capsys):
+    run(made(tmp_path / "set", 0, images_per_class=1), "--classes", 2, "--out", tmp_path / "out")
+    found = read_json(tmp_path / "out" / "analysis.json")
+    assert list(found["figures"]) == ["token-statistics"]
+    assert found["notes"][0] in capsys.readouterr().out.replace("\n", " ")
+    assert "need two images of a class or more" in found["notes"][0]
+
+
 def test_refusals_come_before_anything_is_counted(tmp_path, tiny_tokenizer, capsys):
     ours, seeded = made(tmp_path / "ours", 0), made(tmp_path / "seeded", 1, seed=5)
     for message, arguments in {

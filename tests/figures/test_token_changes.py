@@ -3,6 +3,7 @@
 import pytest
 
 from hieramp_lit.figures import ChangeBar, ChangePanel, draw_changes
+from tests.figures.drawn import cut_off, overlapping
 
 COARSE = ChangePanel("coarse", [ChangeBar("coarse 5 30%", 6, 1, 3), ChangeBar("fine 5 30%", 20, 0, 1)])
 FINE = ChangePanel("fine", [ChangeBar("coarse 5 30%", 0, 4, 0), ChangeBar("fine 5 30%", 1, 0, 1)])
@@ -39,3 +40,10 @@ def test_what_does_not_fit_is_refused():
             ValueError, match="expected at least one panel, the same bars in each, and a class in every"
         ):
             draw_changes(panels, "entropy")
+
+
+@pytest.mark.parametrize("number", [2, 10])
+def test_long_names_stay_legible(number):
+    bars = [ChangeBar(f"C-M-F 0.1-5-5 ρ 30-50-30% (3c6200626{place})", 30, 3, 40) for place in range(number)]
+    figure = draw_changes([ChangePanel(f"{stage} of C-M-F 0.1-5-5 ρ 30%", bars) for stage in "abcd"], "entropy")
+    assert (cut_off(figure), overlapping(figure)) == ([], [])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hieramp_lit.figures import DistinctRow, draw_distinct
+from tests.figures.drawn import cut_off, overlapping
 
 ROWS = [DistinctRow("plain", [[[3]], [[1, 2], [3, 4]]]), DistinctRow("ours", [[[5]], [[5, 5], [5, 4]]])]
 
@@ -36,3 +37,10 @@ def test_what_does_not_fit_is_refused():
             draw_distinct(rows, 5, "class 7")
     with pytest.raises(ValueError, match="counts from 1 to 5 received; expected 1 to images=4"):
         draw_distinct(ROWS, 4, "class 7")
+
+
+def test_many_scales_stay_legible():
+    counts = [np.full((side, side), 50).tolist() for side in (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)]
+    rows = [DistinctRow(f"C-M-F 0.1-5-5 ρ 30-50-30% (3c6200626{number})", counts) for number in range(3)]
+    figure = draw_distinct(rows, 50, "a name of many words " * 8)
+    assert (cut_off(figure), overlapping(figure)) == ([], [])

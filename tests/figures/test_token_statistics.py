@@ -3,6 +3,7 @@
 import pytest
 
 from hieramp_lit.figures import TokenCurve, draw_token_statistics
+from tests.figures.drawn import cut_off, overlapping
 
 PLAIN = TokenCurve(
     "plain", [0.0, 1.5, 2.0], [0.1, 0.2, 0.5], [0.0, 1.0, 1.5], [0.0, 0.1, 0.2], [0.1, 0.1, 0.3], [0.0, 0.05, 0.1]
@@ -28,3 +29,11 @@ def test_what_does_not_fit_is_refused():
         draw_token_statistics([1, 2], ["none", "coarse"], [])
     with pytest.raises(ValueError, match=r"1 curves of \[3\] values and 2 stages received for 2 scales"):
         draw_token_statistics([1, 2], ["none", "coarse"], [PLAIN])
+
+
+def test_many_sets_and_scales_stay_legible():
+    stages = ["none", *["coarse"] * 3, *["mid"] * 3, *["fine"] * 3]
+    values = [[float(scale) for scale in range(10)]] * 6
+    curves = [TokenCurve(f"C-M-F 0.1-5-5 ρ 30-50-30% (3c6200626{number})", *values) for number in range(6)]
+    figure = draw_token_statistics([1, 2, 3, 4, 5, 6, 8, 10, 13, 16], stages, curves)
+    assert (cut_off(figure), overlapping(figure)) == ([], [])

@@ -119,20 +119,40 @@ def accuracy_blocks(judged: Sequence[Judged], prefix: str) -> list[Block]:
             )
         )  # fmt: skip
     blocks.append(_table(judged, beside, described, prefix))
-    return [*blocks, *notes]
+    return [*blocks, *unlike(judged), *notes]
 
 
 def lead(judged: Sequence[Judged]) -> str:
     """What came out, in one line."""
     first = judged[0]
-    text = (
-        f"{first.title[0].upper()}{first.title[1:]}: top-1 {accuracy(first.result, 'top1_last')} % after the last epoch"
-    )
+    text = f"{sentence(first.title)}: top-1 {accuracy(first.result, 'top1_last')} % after the last epoch"
     if first.real is not None:
         points = 100 * improvement_over_random(_mean(first.result, "last"), _mean(first.real, "last"))
         side = "above" if points >= 0 else "below"
         text += f", {abs(points):.1f} points {side} random real images ({accuracy(first.real, 'top1_last')} %)"
     return f"{text}; {caption([one.result for one in judged])}."
+
+
+def sentence(title: str) -> str:
+    """A title at the beginning of a sentence; names, such as ``digits_amplified``, stay as they are."""
+    first = title.split()[0].rstrip(":,")
+    return title[0].upper() + title[1:] if first.isalpha() else title
+
+
+def unlike(judged: Sequence[Judged]) -> list[Note]:
+    """In what the trainings differ, which makes accuracies say less beside each other; none where they do not."""
+    kinds = {
+        "protocol": [[one.result["protocol"].get(name) for name in ("name", "constants")] for one in judged],
+        "student": [one.result["student"]["architecture"] for one in judged],
+        "teacher": [(one.result["teacher"] or {}).get("sha256") for one in judged],
+        "images that judge": [one.result["validation"].get("sha256") for one in judged],
+        "images per class": [one.result["set"].get("images_per_class") for one in judged],
+    }
+    differ = [name for name, values in kinds.items() if any(value != values[0] for value in values)]
+    if not differ:
+        return []
+    text = f"These students differ in {', '.join(differ)} too, so that a difference is not the sets' alone."
+    return [Note(text, "warning")]
 
 
 def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[Note]]:
@@ -145,6 +165,8 @@ def paper_beside(judged: Sequence[Judged]) -> tuple[list[Row], list[Note]]:
     reasons, remarks = dict[str, list[str]](), dict[str, list[str]]()
     for one in judged:
         if "per_seed" not in one.result:
+            if one.kind == "real":
+                continue  # nobody looks for it
             reasons.setdefault("its single runs, which tell what it compares with, are not in the file", []).append(
                 one.title
             )

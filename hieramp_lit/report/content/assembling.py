@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from hieramp_lit.report.content.accuracy import accuracy_blocks, accuracy_section, judged_of, lead
+from hieramp_lit.report.content.accuracy import accuracy_blocks, accuracy_section, judged_of, lead, sentence
 from hieramp_lit.report.content.cost import cost_section
 from hieramp_lit.report.content.failures import failures
 from hieramp_lit.report.content.learning import learning
 from hieramp_lit.report.content.making import making
 from hieramp_lit.report.content.pictures import pictures
+from hieramp_lit.report.content.quality import quality
 from hieramp_lit.report.content.read_sweep import Sweep, best_story
 from hieramp_lit.report.content.saliency import saliency_section
 from hieramp_lit.report.content.story import Member, Story
@@ -20,6 +21,7 @@ from hieramp_lit.report.content.token_counts import TokenCounts
 from hieramp_lit.report.content.tokens import tokens_section
 from hieramp_lit.report.content.tuning import tuning_section
 from hieramp_lit.report.page import Report, Section
+from hieramp_lit.report.table import accuracy
 
 Part = Callable[[], Section | None]
 Progress = Callable[[int, int], None]
@@ -78,18 +80,19 @@ def _of_best(part: Part) -> Section | None:
 
 
 def _story_parts(story: Story, prefix: str, counts: TokenCounts) -> list[Part]:
-    accuracy: list[Part] = [partial(accuracy_section, story, prefix)]
+    judging: list[Part] = [partial(accuracy_section, story, prefix)]
     is_judged = any(member.result is not None for member in story.members)
     return [
-        *(accuracy if is_judged else []),
+        *(judging if is_judged else []),
         partial(pictures, story, prefix),
         partial(making, story, prefix),
         partial(learning, story, prefix),
         partial(tokens_section, story, prefix, counts),
         partial(saliency_section, story, prefix),
+        partial(quality, story, prefix),
         partial(failures, story, prefix),
         partial(tuning_section, story, prefix),
-        *([] if is_judged else accuracy),
+        *([] if is_judged else judging),
         partial(cost_section, story, prefix),
     ]
 
@@ -103,7 +106,9 @@ def _compared(sources: Sequence[Story | Sweep]) -> Section | None:
             judged += judged_of(story.members, prefix)
     if not judged:
         return None
-    return Section("compared", "Side by side", accuracy_blocks(judged, "compared-"))
+    best = max(judged, key=lambda one: float(one.result["summary"]["mean"]["top1_last"]))
+    told = f"Highest after the last epoch: {best.title}, {accuracy(best.result, 'top1_last')} %."
+    return Section("compared", "Side by side", accuracy_blocks(judged, "compared-"), told)
 
 
 def _title(sources: Sequence[Story | Sweep]) -> str:
@@ -123,7 +128,7 @@ def _line(story: Story) -> str:
     size = _size(story.main)
     judged = judged_of(story.members)
     if not judged:
-        return f"{story.main.title[0].upper()}{story.main.title[1:]}{size}."
+        return f"{sentence(story.main.title)}{size}."
     counted = f" {size.removeprefix(', ').capitalize()}." if size else ""
     return lead(judged) + counted
 

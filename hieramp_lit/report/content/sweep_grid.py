@@ -155,7 +155,7 @@ def parameter_panels(sweep: Sweep, axes: Sequence[Axis]) -> list[Panel]:
         panels.append(Panel(title, axes[row].title, rows, axes[column].title, columns, grid))
     every = [cell for panel in panels for line in panel.values for cell in line]
     filled = sum(cell is not None for cell in every)
-    return panels if every and filled / len(every) >= _LEAST_FILLED else []
+    return panels if filled > 1 and filled / len(every) >= _LEAST_FILLED else []
 
 
 def panels_json(panels: Sequence[Panel]) -> list[Mapping[str, Any]]:

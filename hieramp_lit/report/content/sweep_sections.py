@@ -44,7 +44,8 @@ def found_line(sweep: Sweep) -> str:
     if value is None:
         why = "its file names no metric" if sweep.metric is None else f"none has the metric {sweep.metric}"
         return f"{_done(sweep)} of {len(sweep.trials)} trials are done; which is best is not known, as {why}."
-    return f"Best of {_done(sweep)} trials: {_name(sweep, best)}, {_bare(sweep)} {shown(sweep, best)}."
+    of = f"{_done(sweep)} trial{'s' if _done(sweep) > 1 else ''}"
+    return f"Best of {of}: {_name(sweep, best)}, {_bare(sweep)} {shown(sweep, best)}."
 
 
 def shown(sweep: Sweep, trial: SweptTrial) -> str:
@@ -115,12 +116,14 @@ def landscape(sweep: Sweep, prefix: str) -> Section:
     """
     axes = axes_of(sweep)
     blocks: list[Block] = []
-    if any(sweep.value(trial) is not None for trial in sweep.trials):
+    known = sum(sweep.value(trial) is not None for trial in sweep.trials)
+    if known > 1:
         blocks += _heatmaps(sweep, axes, prefix)
         if axes:
             blocks.append(_parallel(sweep, axes, prefix))
     else:
-        why = "the sweep names no metric" if sweep.metric is None else f"no trial has {sweep.metric} yet"
+        number = "only one trial" if known else "no trial"
+        why = "the sweep names no metric" if sweep.metric is None else f"{number} has {sweep.metric} yet"
         blocks.append(Note(f"Nothing can be drawn over the parameters: {why}.", "missing"))
     blocks.append(trials_table(sweep, axes, prefix))
     return Section(f"{prefix}landscape", "What the metric depends on", blocks)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from hieramp_lit.amplify import Amplification
-from hieramp_lit.report.content.accuracy import accuracy_blocks, accuracy_section, judged_of, lead, paper_beside
+from hieramp_lit.report.content.accuracy import accuracy_blocks, accuracy_section, judged_of, lead, paper_beside, unlike
 from hieramp_lit.report.content.story import Member, Story
 from hieramp_lit.report.page import Figure, Note, Table
 from tests.report.made_results import configuration, result
@@ -87,6 +87,13 @@ def test_another_schedule_lies_beside_the_papers_with_a_remark():
 def test_random_real_images_of_other_students_give_no_ior():
     other = Member("random real", "real", result=result(REAL, generator="random_real", student="resnet50"))
     assert judged_of([*members(real=None), other])[0].real is None
+
+
+def test_what_makes_students_differ_beside_their_sets_is_warned_of():
+    assert unlike(judged_of(members())) == []
+    (note,) = unlike(judged_of([*members(), *members(student="resnet50", ipc=50)]))
+    assert note.kind == "warning"
+    assert "differ in student, images per class too" in note.text
 
 
 def test_one_line_says_what_came_out():

@@ -10,6 +10,7 @@ from hieramp_lit.analysis import analyze_tokens, changes, token_maps
 from hieramp_lit.report.content.failures import failures
 from hieramp_lit.report.content.making import making
 from hieramp_lit.report.content.pictures import pictures
+from hieramp_lit.report.content.quality import quality
 from hieramp_lit.report.content.read_sweep import read_sweep
 from hieramp_lit.report.content.reading import set_member
 from hieramp_lit.report.content.saliency import saliency_section
@@ -142,6 +143,17 @@ def test_the_least_believed_images_are_shown_with_what_they_are_taken_for(story)
     of_grey = [int((np.asarray(sheet.image) == 16 * cls).all(axis=2).sum()) for cls in range(10)]
     assert [cls for cls, pixels in enumerate(of_grey) if pixels >= 64 * 64] == [3, 7]  # text has greys too, but few
     assert section.lead == "net recognizes 90.0 % of the images."
+
+
+def test_what_an_inspection_measured_but_for_tokens(story):
+    found = {"summary": {"fid@net": 2.5, "token_entropy/fine": 1.0}, "reference": {"images": 7}, "comparable": "Rarely.",
+             "not_measured": {"kid@net": "too few", "prdc@net": "too few", "token_coverage/fine": "x"}}  # fmt: skip
+    section = quality(inspected(story, found), "")
+    (table,), (note,) = blocks_of(section, Table), blocks_of(section, Note)
+    assert ([list(row) for row in table.rows], table.caption) == ([["fid", "net", 2.5]], "Rarely.")
+    assert note.text == "Not measured: kid@net, prdc@net: too few."
+    assert section.lead == "Beside 7 real images."
+    assert quality(alone(story), "") is None
 
 
 def test_an_older_inspection_tells_its_classes_and_none_its_command(story):

@@ -101,7 +101,7 @@ def test_damage_is_looked_for_once_a_node_and_stops_every_process(folder, tmp_pa
 
 def test_files_are_read_once(folder, monkeypatch):
     read = []
-    monkeypatch.setattr(TokenCache, "verify", lambda cache: read.append(cache))
+    monkeypatch.setattr(TokenCache, "verify", lambda cache, progress: read.append(cache))
     data = TokenDataModule(folder)
     data.setup("fit"), data.setup("validate")
     TokenDataModule(folder, check=False).setup("fit")

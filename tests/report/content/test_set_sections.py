@@ -146,7 +146,7 @@ def test_the_least_believed_images_are_shown_with_what_they_are_taken_for(story)
 
 
 def test_what_an_inspection_measured_but_for_tokens(story):
-    found = {"summary": {"fid@net": 2.5, "token_entropy/fine": 1.0}, "reference": {"images": 7}, "comparable": "Rarely.",
+    found = {"summary": {"fid@net": 2.5, "token_entropy/mid": 1.0}, "reference": {"images": 7}, "comparable": "Rarely.",
              "not_measured": {"kid@net": "too few", "prdc@net": "too few", "token_coverage/fine": "x"}}  # fmt: skip
     section = quality(inspected(story, found), "")
     (table,), (note,) = blocks_of(section, Table), blocks_of(section, Note)

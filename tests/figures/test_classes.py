@@ -45,8 +45,7 @@ def test_a_thousand_classes_are_ranks_with_named_ends():
     ]
 
 
-@pytest.mark.parametrize("count", [1, 10, MOST_NAMED, 1000])
-@pytest.mark.parametrize("sets", [1, 3, 4])
+@pytest.mark.parametrize(("count", "sets"), [(1, 1), (1, 3), (10, 4), (MOST_NAMED, 3), (1000, 4)])
 def test_labels_have_room(count, sets):
     names = [f"{place}: a dog with a long name, {'hound, ' * 9}" for place in range(count)]
     values = {

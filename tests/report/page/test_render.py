@@ -33,8 +33,12 @@ def _cells(html, table):
     return [(attributes, text) for attributes, text in re.findall(r"<td([^>]*)>(.*?)</td>", body)]
 
 
-def test_the_same_report_gives_the_same_text(html):
-    assert render(sample_report()) == html
+def test_the_same_report_gives_the_same_text():
+    first, second = (
+        render(Report(report.title, report.subtitle, report.sections[:2]))
+        for report in (sample_report(), sample_report())
+    )
+    assert first == second
 
 
 class TestNamesFromFiles:

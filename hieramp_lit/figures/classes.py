@@ -59,13 +59,14 @@ def _printed(value: float | None, decimals: int) -> str:
 def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]], xlabel: str) -> Figure:
     order = by_value(next(iter(values.values())))
     decimals = decimals_for([value for of_set in values.values() for value in of_set])
-    with new_figure(4.8, 0.9 + 0.19 * len(names) + 0.2 * len(values)) as figure:
+    with new_figure(4.8, 0.9 + 0.21 * len(names) + 0.2 * len(values)) as figure:
         axes = figure.subplots()
         for column, (title, of_set) in enumerate(values.items()):
             known = _known([of_set[place] for place in order])
+            beside = (column - (len(values) - 1) / 2) * min(0.24, 0.7 / len(values))  # equal values stay in sight
             axes.plot(
                 [value for _, value in known],
-                [row for row, _ in known],
+                [row + beside for row, _ in known],
                 _MARKERS[column % len(_MARKERS)],
                 color=COLOURS[column % len(COLOURS)],
                 markersize=5,

@@ -109,5 +109,4 @@ def _shade(axes: Axes, stages: Sequence[str]) -> None:
             ha="center",
             va="bottom",
             fontsize=8,
-            color=STAGE_COLOURS[stage],
         )

@@ -15,8 +15,8 @@ def test_marks_of_every_set_stand_in_the_order_of_the_first():
     axes = draw_classes(NAMES, {"ours": [50.5, 90.5, None], "off": [60.5, 80.5, 70.5]}, "top-1, %").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["dog", "cat", "owl"]
     ours, off = axes.lines
-    assert (list(ours.get_xdata()), list(ours.get_ydata())) == ([90.5, 50.5], [0, 1])
-    assert (list(off.get_xdata()), list(off.get_ydata())) == ([80.5, 60.5, 70.5], [0, 1, 2])
+    assert (list(ours.get_xdata()), list(ours.get_ydata())) == ([90.5, 50.5], [-0.12, 0.88])
+    assert (list(off.get_xdata()), list(off.get_ydata())) == ([80.5, 60.5, 70.5], [0.12, 1.12, 2.12])
     assert ours.get_marker() != off.get_marker()
 
 

@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,8 +129,16 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
     every = [tune, *(stage for draw in draws for stage in draw.stages)]
     console.print(f"{len(every)} stages, {workers} side by side after the first; all they say is in {out / 'logs'}")
     with LiveStatus(console, lambda: runner.describe(every, workers)):
-        seconds = {"tuning": runner.run(tune, threads * workers)}
-        seconds |= _run_side_by_side(runner, draws, workers, threads)
+        took = {tune.name: runner.run(tune, threads * workers)}
+        took |= _run_side_by_side(runner, draws, workers, threads)
+    parts = {
+        "tuning": [tune],
+        "sets": [draw.generate for draw in draws],
+        "students": [draw.train for draw in draws],
+        "inspect": [draw.inspect for draw in draws if draw.inspect is not None],
+    }
+    seconds = {part: sum(took[stage.name] for stage in stages) for part, stages in parts.items()}
+    cost = {part: reduce(Cost.joined, map(runner.cost, stages)).plain() for part, stages in parts.items()}
 
     cells = _cells(draws)
     rows = {KINDS[kind][0]: cell for kind, cell in cells.items()}
@@ -144,11 +152,11 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
     )
     with atomic_write(out / "contact_sheet.png") as temporary:
         sheet.save(temporary, format="PNG")
-    write_json(out / FILE, _description(out, seeds, tune, draws, seconds, runner))
+    write_json(out / FILE, {**_description(out, seeds, tune, draws), "seconds": seconds, "cost": cost})
     console.print()
     console.print(student_table(rows))
-    parts = ", ".join(f"{part} {value:.0f} s" for part, value in seconds.items())
-    console.print(f"Time of the stages, when they ran: {parts}.")
+    times = ", ".join(f"{part} {value:.0f} s" for part, value in seconds.items())
+    console.print(f"Time of the stages, when they ran: {times}.")
     pages = end_with_report(out, console)
     told = ", ".join(f"{title} {100 * cell['summary']['mean']['top1_last']:.1f} %" for title, cell in rows.items())
     where = [out / name for name in ("contact_sheet.png", "table.md", "summary.json")]
@@ -156,9 +164,7 @@ def run_demo(out: Path, seeds: int, workers: int, threads: int, console: Console
     close(f"top-1 over {seeds} draws: {told}", [*pages, *where], time.monotonic() - start, following)
 
 
-def _description(
-    out: Path, seeds: int, tune: Stage, draws: Sequence[Draw], seconds: Mapping[str, float], runner: StageRunner
-) -> dict[str, Any]:
+def _description(out: Path, seeds: int, tune: Stage, draws: Sequence[Draw]) -> dict[str, Any]:
     """What was made and where, relative to the folder, as a report reads it."""
 
     def place(path: Path) -> str:
@@ -166,11 +172,6 @@ def _description(
 
     inspected = {KINDS[draw.kind][0]: place(draw.inspect.outputs[0]) for draw in draws if draw.inspect is not None}
     first = [stage for draw in draws if draw.seed == 0 for stage in draw.stages]
-    stages = {
-        "tuning": [tune],
-        "sets": [draw.generate for draw in draws],
-        "students": [draw.train for draw in draws],
-    }
     return {
         "schema": 1,
         "sets": {
@@ -183,8 +184,6 @@ def _description(
         },
         "inspect": inspected,
         "tuning": place(tune.folder),
-        "seconds": dict(seconds),
-        "cost": {part: reduce(Cost.joined, map(runner.cost, of), Cost()).plain() for part, of in stages.items()},
         "commands": [
             command_line("demo", "--out", out, "--seeds", seeds),
             *(stage.command_line for stage in (tune, *first)),
@@ -258,21 +257,19 @@ def _runs_in(folder: Path) -> tuple[str, ...]:
 
 
 def _run_side_by_side(runner: StageRunner, draws: Sequence[Draw], workers: int, threads: int) -> dict[str, float]:
-    """Run every draw's two stages in order; at the first failure end the rest."""
+    """Run every draw's stages in order, and tell the seconds of each by its name; at the first failure end the rest."""
 
-    def run(draw: Draw) -> tuple[float, float]:
-        seconds = [runner.run(stage, threads) for stage in draw.stages]
-        return seconds[0], seconds[1]
+    def run(draw: Draw) -> dict[str, float]:
+        return {stage.name: runner.run(stage, threads) for stage in draw.stages}
 
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(run, draw) for draw in draws]
         try:
-            seconds = [future.result() for future in as_completed(futures)]
+            return {name: value for future in as_completed(futures) for name, value in future.result().items()}
         except BaseException:
             runner.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    return {"sets": sum(pair[0] for pair in seconds), "students": sum(pair[1] for pair in seconds)}
 
 
 def _cells(draws: Sequence[Draw]) -> dict[str, Result]:

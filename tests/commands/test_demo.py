@@ -95,13 +95,15 @@ def test_whole_path(commands: list[tuple[str, ...]], capsys: pytest.CaptureFixtu
     assert Path("demo", described["tuning"], "class_tokens.safetensors").is_file()
     inspected = json.loads(Path("demo", described["inspect"]["amplified"]).read_text())
     assert inspected["set"]["manifest_sha256"] == sets["amplified"][0].manifest.hash
-    assert set(described["seconds"]) == set(described["cost"]) == {"tuning", "sets", "students"}
+    assert set(described["seconds"]) == set(described["cost"]) == {"tuning", "sets", "students", "inspect"}
+    assert described["seconds"] == {"tuning": 1, "sets": 6, "students": 6, "inspect": 1}
     assert described["commands"][0] == "hieramp demo --out demo --seeds 2"
     assert described["commands"][1].startswith("hieramp fit --config configs/token_tuning/digits.yaml")
 
-    page = Path("demo/report.html").read_text()
+    assert "random real" in Path("demo/report.html").read_text()
+    told = Path("demo/report.json").read_text()
     for words in ("random real", "amplified", "hieramp demo --out demo"):
-        assert words in page
+        assert words in told
 
 
 def test_outside_a_checkout_it_says_where_to_go() -> None:

@@ -29,7 +29,7 @@ def quality(story: Story, prefix: str) -> Section | None:
         name: str(why) for name, why in inspected.get("not_measured", {}).items() if not name.startswith(_OF_TOKENS)
     }
     for reason in dict.fromkeys(missing.values()):
-        names = [name for name, why in missing.items() if why == reason]
+        names = dict.fromkeys(name.partition("@")[0] for name, why in missing.items() if why == reason)
         blocks.append(Note(f"Not measured: {', '.join(names)}: {reason}.", "missing"))
     reference = inspected.get("reference") or {}
     told = f"Beside {reference['images']} real images." if reference.get("images") else ""

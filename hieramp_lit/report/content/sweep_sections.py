@@ -99,6 +99,13 @@ def overview(sweep: Sweep, prefix: str) -> Section:
         command = " ".join(word for word in sweep.command if word != "${env}")
         blocks.append(Commands("Command of a trial", [command]))
     blocks.append(Commands("To run what is left", [f"hieramp sweep run sweeps/{sweep.name}.yaml --out {sweep.path}"]))
+    if _done(sweep) > 1 and (sweep.metric or "").startswith("student/"):
+        blocks.append(
+            Note(
+                "The best trial is chosen by the images that judge it, so its number is the luckiest of all: train it "
+                "again under other seeds before it goes into a table. What lies within ± of it is as good."
+            )
+        )
     bad = [trial for trial in sweep.trials if trial.status in ("failed", "refused")]
     if bad:
         listed = "; ".join(f"{_name(sweep, one)} ({one.status}): {_short(one.reason)}" for one in bad[:10])

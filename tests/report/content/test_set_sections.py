@@ -151,7 +151,7 @@ def test_what_an_inspection_measured_but_for_tokens(story):
     section = quality(inspected(story, found), "")
     (table,), (note,) = blocks_of(section, Table), blocks_of(section, Note)
     assert ([list(row) for row in table.rows], table.caption) == ([["fid", "net", 2.5]], "Rarely.")
-    assert note.text == "Not measured: kid@net, prdc@net: too few."
+    assert note.text == "Not measured: kid, prdc: too few."
     assert section.lead == "Beside 7 real images."
     assert quality(alone(story), "") is None
 

@@ -39,8 +39,9 @@ def test_without_a_metric_no_trial_is_best():
 
 
 def test_refused_trials_are_named_with_their_reason():
-    note = next(block for block in overview(made(), "").blocks if isinstance(block, Note))
+    chosen, note = (block for block in overview(made(), "").blocks if isinstance(block, Note))
     assert (note.kind, "(refused): beta=99 is too strong" in note.text) == ("warning", True)
+    assert "chosen by the images that judge it" in chosen.text
 
 
 def test_the_table_has_every_trial_best_first():

@@ -14,6 +14,7 @@ PACKAGES = sorted(folder.parent.name for folder in PACKAGE.glob("*/__init__.py")
 LEVELS = {
     0: {
         "allocator",
+        "display",
         "pace",
         "jobs",
         "seeds",

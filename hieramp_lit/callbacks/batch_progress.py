@@ -4,7 +4,6 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.callbacks.progress_lines import ProgressLines, batches_line, images_in
 from hieramp_lit.data.batches import PlanBatch
@@ -53,4 +52,4 @@ class BatchProgress(ProgressLines):
         total = sum(batches)
         if self.is_due(last=self._batches == total):
             elapsed = self.clock() - self._began
-            rank_zero_info(batches_line(done, self._batches, total, elapsed, self._images))
+            self.tell(batches_line(done, self._batches, total, elapsed, self._images), self._batches, total)

@@ -6,7 +6,6 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_info
 
 from hieramp_lit.callbacks.progress_lines import ProgressLines, batches_line, images_in
 from hieramp_lit.pace import duration, rate, seconds_left
@@ -39,7 +38,8 @@ class TrainingProgress(ProgressLines):
             done, all_steps = trainer.global_step - self._first_step, self._total - self._first_step
             left = None if math.isinf(all_steps) else seconds_left(done, all_steps, elapsed)
             remaining = [f"{duration(left)} left"] if left else []
-            rank_zero_info(", ".join([*self._place(trainer), *_values(trainer), self._speed(elapsed), *remaining]))
+            line = ", ".join([*self._place(trainer), *_values(trainer), self._speed(elapsed), *remaining])
+            self.tell(line, trainer.global_step, self._total)
         self._last_step = trainer.global_step
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,7 +61,7 @@ class TrainingProgress(ProgressLines):
         self._judged += images_in(batch)
         if _amid_a_fit(trainer) and self.is_due():
             elapsed, total = self.clock() - self._validation_start, sum(trainer.num_val_batches)
-            rank_zero_info(batches_line("of validation", self._batches, total, elapsed, self._judged))
+            self.tell(batches_line("of validation", self._batches, total, elapsed, self._judged), self._batches, total)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep its time apart from that of training."""
@@ -72,7 +72,9 @@ class TrainingProgress(ProgressLines):
         """Tell how long it took."""
         if self.tells and trainer.global_step > self._first_step:
             elapsed = self.clock() - self._start
-            rank_zero_info(f"{self._step(trainer)} after {duration(elapsed)}, {self._speed(elapsed)}")
+            line = f"{self._step(trainer)} after {duration(elapsed)}, {self._speed(elapsed)}"
+            self.tell(line, trainer.global_step, self._total)
+        self.end_bar()
 
     def _speed(self, elapsed: float) -> str:
         return rate(self._images, elapsed - self._validation_s, "images")

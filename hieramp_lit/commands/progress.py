@@ -1,15 +1,15 @@
 """Progress of commands that count what they do: a bar in a terminal, a line now and then in a log."""
 
-import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.progress import TaskID
 
+from hieramp_lit.display import rich_bar, standard_error
 from hieramp_lit.pace import progress_line
 
 
@@ -46,7 +46,7 @@ class Progress:
     ) -> None:
         self._done = done
         self._things = things
-        self._console = _standard_error() if console is None else console
+        self._console = standard_error() if console is None else console
         self._clock = clock
         self._seconds_between_lines = seconds_between_lines
         self._bar: RichProgress | None = None
@@ -137,24 +137,10 @@ class Progress:
     def _shared_bar(self) -> RichProgress:
         """One display for all that are within each other: of two, each would overwrite the other."""
         if self._bar is None:
-            self._bar = _rich_bar(self._console) if self._outer is None else self._outer._shared_bar()
+            self._bar = rich_bar(self._console) if self._outer is None else self._outer._shared_bar()
         return self._bar
 
 
 def lines_alone() -> Console:
-    """Standard error without a bar, for what goes on beside another display, which a bar would overwrite."""
-    return Console(stderr=True, soft_wrap=True, highlight=False, force_interactive=False)
-
-
-def _standard_error() -> Console:
-    # FORCE_COLOR may colour a log; a bar in it would be thousands of lines.
-    return Console(stderr=True, soft_wrap=True, highlight=False, force_interactive=sys.stderr.isatty())
-
-
-def _rich_bar(console: Console) -> RichProgress:
-    return RichProgress(
-        BarColumn(bar_width=20),
-        TextColumn("{task.description}", markup=False),
-        console=console,
-        redirect_stdout=sys.stdout.isatty(),  # what goes into a pipe must not come here
-    )
+    """Where a progress tells lines and shows no bar, beside another display."""
+    return standard_error(bars=False)

@@ -1,3 +1,4 @@
+import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -72,10 +74,10 @@ def told(lines: pytest.LogCaptureFixture) -> list[str]:
     return list(dict.fromkeys(line for line in lines.messages if "images/s" in line or "images/min" in line))
 
 
-def trainer_with(clock: Clock, every: float = 10.0, **options: Any) -> Trainer:
+def trainer_with(clock: Clock, every: float = 10.0, console: Console | None = None, **options: Any) -> Trainer:
     return Trainer(
         accelerator="cpu", logger=False, enable_model_summary=False, num_sanity_val_steps=0,
-        callbacks=[TrainingProgress(every, clock), BatchProgress(every, clock)],
+        callbacks=[TrainingProgress(every, clock, console), BatchProgress(every, clock, console)],
         **{"enable_progress_bar": False, "enable_checkpointing": False, "max_epochs": 3} | options,
     )  # fmt: skip
 
@@ -150,7 +152,7 @@ def test_lightnings_bar_is_off_without_a_terminal_and_put_back(
     fail_at: int | None, lines: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = Clock()
-    trainer = trainer_with(clock, enable_progress_bar=True)
+    trainer = trainer_with(clock, console=Console(file=io.StringIO()), enable_progress_bar=True)
     if fail_at is None:
         trainer.fit(Task(clock), loader(2))
     else:
@@ -160,3 +162,24 @@ def test_lightnings_bar_is_off_without_a_terminal_and_put_back(
     assert "Epoch" not in "".join(capsys.readouterr())
     assert trainer.progress_bar_callback is not None
     assert trainer.progress_bar_callback.is_enabled
+
+
+@pytest.mark.parametrize("fail_at", [None, 3])
+def test_a_terminal_has_one_bar_of_the_whole_run(
+    fail_at: int | None, lines: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, screen = Clock(), io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, force_interactive=True, width=200)
+    trainer = trainer_with(clock, console=terminal, enable_progress_bar=True)
+    if fail_at is None:
+        trainer.fit(JudgedTask(clock), loader(2), loader(3))
+        assert "step 6 of 6 after 0:00:48, 48.0 images/min" in screen.getvalue()
+    else:
+        with pytest.raises(RuntimeError, match="broke"):
+            trainer.fit(JudgedTask(clock, fail_at), loader(2), loader(3))
+    shown = screen.getvalue()
+    assert "epoch 1 of 3, step 2 of 6, train/loss 0.25, 48.0 images/min, 0:00:20 left" in shown
+    assert "2 of 3 batches of validation, 0:00:02 left, 2.0 images/s" in shown
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # cursor hidden, shown
+    assert not told(lines)
+    assert "Epoch" not in "".join(capsys.readouterr())

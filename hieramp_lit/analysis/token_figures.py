@@ -181,7 +181,7 @@ def distinct_figure(analyses: Mapping[str, TokenAnalysis], cls: int) -> TokenFig
     counts = {name: [one.tolist() for one in analysis.distinct[cls]] for name, analysis in analyses.items()}
     means = {name: [float(one.mean()) for one in analysis.distinct[cls]] for name, analysis in analyses.items()}
     sides = first.maps.scales.patch_nums
-    title = f"{entry.name}" + (f" ({entry.wnid})" if entry.wnid not in (None, entry.name) else "")
+    title = f"class {entry.name}" + (f" ({entry.wnid})" if entry.wnid not in (None, entry.name) else "")
     figure = Figure(
         id=f"distinct-codes-{cls:04d}",
         title=f"Different codes by position: {title}",

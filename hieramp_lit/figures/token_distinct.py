@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hieramp_lit.figures.labels import wrapped
 from hieramp_lit.figures.style import SEQUENTIAL, new_figure
@@ -76,6 +77,7 @@ def draw_distinct(rows: Sequence[DistinctRow], images: int, title: str) -> Figur
         bar = figure.colorbar(
             mapped, ax=axes, label="different codes", fraction=0.03, aspect=10 + 4 * len(rows), pad=0.02
         )
+        bar.ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         bar.outline.set_visible(False)
         axes.set_title(wrapped(title, 80), loc="left", pad=8)
     return figure

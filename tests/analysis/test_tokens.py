@@ -155,15 +155,16 @@ def test_encoded_images_count_as_their_tokens_do(tmp_path, tiny_tokenizer):
 
 
 class Brightness:
-    """Encodes an image of any size as its mean, at all positions."""
+    """Encodes an image as its mean, at all positions."""
 
     side, batch_size, sha256 = 2, 4, "c" * 64
 
     def __init__(self):
-        self.shapes = set()
+        self.shapes, self.pixels = set(), set()
 
     def __call__(self, image_BCSS):
-        self.shapes.add((len(image_BCSS), *image_BCSS.shape[1:]))
+        self.shapes.add(tuple(image_BCSS.shape))
+        self.pixels |= set(image_BCSS.unique().tolist())
         return (image_BCSS.float().mean(dim=(1, 2, 3)) // 32).long()[:, None].expand(-1, 5)
 
 
@@ -172,7 +173,7 @@ def test_images_are_brought_to_the_side_of_the_tokenizer(tmp_path):
     wide[:, 2:6] = 200  # the square in the centre
     encode = Brightness()
     found = analyze(write_set(tmp_path / "set", lambda cls, i: None, image=encode_image(wide, "png")), encode=encode)
-    assert encode.shapes == {(4, 3, 2, 2)}
+    assert (encode.shapes, encode.pixels) == ({(4, 3, 2, 2)}, {200})
     assert found.whole.used.tolist() == [1, 1]
     assert found.whole.coverage.tolist() == [1 / 8, 1 / 8]
 

@@ -100,7 +100,7 @@ def _fit(report: Report, drawings: Drawings, limit: int, figures: Path | None) -
         largest = ", ".join(f"{name} {length:,}" for name, length in Counter(parts).most_common(_LARGEST_NAMED))
         raise TooLargeError(
             f"The page has {size:,} bytes with its pictures as small as they get; at most {limit:,} are allowed. "
-            f"Largest parts: {largest or 'none but text'}. Report fewer sources, or allow a larger page."
+            fX
         )
     return html
 
@@ -118,7 +118,7 @@ def _told(images: Mapping[str, Any], smaller: Mapping[str, Encoded], limit: int,
         whole = f"The files in the folder {figures.name} are whole."
     lost = f"{len(done)} of {len(smaller)} pictures have lost detail: {kept}."
     text = f"To keep this page below {limit / 1e6:g} MB, {lost} {whole}"
-    return Section("size-of-this-page", "Size of this page", [Note(text, "warning")])
+    return Section("size_of_this_page", "Size of this page", [Note(text, "warning")])
 
 
 def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], added: Section | None = None) -> str:

@@ -100,7 +100,7 @@ def _fit(report: Report, drawings: Drawings, limit: int, figures: Path | None) -
         largest = ", ".join(f"{name} {length:,}" for name, length in Counter(parts).most_common(_LARGEST_NAMED))
         raise TooLargeError(
             f"The page has {size:,} bytes with its pictures as small as they get; at most {limit:,} are allowed. "
-            fX
+            f"Largest parts: {largest or 'none but text'}. Report fewer sources at once, or allow more with --limit-mb."
         )
     return html
 

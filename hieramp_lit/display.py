@@ -4,6 +4,7 @@ import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 
 def standard_error(bars: bool = True) -> Console:
@@ -22,7 +23,7 @@ def rich_bar(console: Console) -> Progress:
     """A bar before the description of each task, which says the rest."""
     return Progress(
         BarColumn(bar_width=20),
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column()),  # which wraps: the end of it counts most
         console=console,
         redirect_stdout=sys.stdout.isatty(),  # what goes into a pipe must not come here
     )

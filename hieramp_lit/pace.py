@@ -21,7 +21,7 @@ def rate(number: float, seconds: float, things: str) -> str:
         things: What they are, in the plural.
     """
     for_one_second = number / max(seconds, 1e-9)
-    unit, length = next((one for one in _UNITS if for_one_second * one[1] >= 1), _UNITS[-1])
+    unit, length = next((one for one in _UNITS if for_one_second * one[1] >= 1), _UNITS[-1 if number else 0])
     shown = for_one_second * length
     return f"{shown:,.1f} {things}/{unit}" if shown < 1000 else f"{shown:,.0f} {things}/{unit}"
 

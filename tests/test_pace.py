@@ -20,7 +20,7 @@ def test_durations_are_hours_minutes_seconds(seconds: float, text: str) -> None:
         (1, 4, "15.0 images/min"),
         (3, 3600, "3.0 images/h"),
         (1, 36_000, "0.1 images/h"),
-        (0, 10, "0.0 images/h"),
+        (0, 10, "0.0 images/s"),
     ],
 )
 def test_slow_things_are_counted_by_the_minute_or_the_hour(number: int, seconds: float, text: str) -> None:

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -20,8 +21,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def console(terminal: bool) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, force_interactive=terminal, width=120)
+def console(terminal: bool, width: int = 120) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, force_interactive=terminal, width=width)
 
 
 def written(console: Console) -> str:
@@ -166,3 +167,12 @@ def test_what_fails_is_not_told_as_done(clock: Clock) -> None:
 def test_outside_of_its_block_it_refuses_to_count() -> None:
     with pytest.raises(RuntimeError, match="inside of its `with` block"):
         Progress("checked")(1, 2)
+
+
+def test_a_narrow_terminal_still_shows_rate_and_time_left(clock: Clock) -> None:
+    terminal = console(terminal=True, width=50)
+    with Progress("written into the folder of the set", "images", console=terminal, clock=clock) as progress:
+        clock.now += 5
+        progress(10, 50)
+    words = " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[━╸╺]", "", written(terminal)).split())
+    assert "10 of 50 images written into the folder of the set, 2.0 images/s, 0:00:20 left" in words

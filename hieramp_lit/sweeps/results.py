@@ -111,10 +111,15 @@ def _write(folder: SweepFolder, rows: Sequence[Row]) -> None:
         }
         for row in rows
     ]
-    write_json(
-        folder.root / JSON,
-        {"schema": SCHEMA, "sweep": sweep.title, "metric": metric, "common": folder.common, "trials": described},
-    )
+    content = {
+        "schema": SCHEMA,
+        "sweep": sweep.title,
+        "file": str(sweep.path),
+        "metric": metric,
+        "common": folder.common,
+        "trials": described,
+    }
+    write_json(folder.root / JSON, content)
 
 
 def _csv(rows: Sequence[Row]) -> str:

@@ -73,7 +73,7 @@ class TestTrials:
         assert rows()["1.5"]["student/n"] == ""
 
         written = json.loads((ROOT / "sweep.json").read_text())
-        assert written["metric"] == METRIC
+        assert (written["metric"], written["file"]) == (METRIC, str(self.path))
         assert [trial["id"] for trial in written["trials"]] == [
             trial.id for trial in expand(read_sweep_file(self.path))
         ]

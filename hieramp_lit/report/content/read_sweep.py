@@ -59,6 +59,7 @@ class Sweep:
         goal: ``maximize`` or ``minimize``.
         trials: In the sweep's order.
         command: Of its trials, with W&B's macros.
+        file: The sweep file, as it was typed; by its name where the table is older than that.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Sweep:
     goal: str
     trials: tuple[SweptTrial, ...]
     command: tuple[str, ...]
+    file: str
 
     def value(self, trial: SweptTrial) -> float | None:
         """A trial's number in the metric."""
@@ -124,6 +126,7 @@ def read_sweep(content: Mapping[str, Any], file: Path) -> Sweep:
         metric.get("goal", "maximize"),
         tuple(trials),
         tuple(map(str, (content.get("common") or {}).get("command", ()))),
+        str(content.get("file") or f"sweeps/{content['sweep']}.yaml"),
     )
 
 

@@ -98,7 +98,7 @@ def overview(sweep: Sweep, prefix: str) -> Section:
     if sweep.command:
         command = " ".join(word for word in sweep.command if word != "${env}")
         blocks.append(Commands("Command of a trial", [command]))
-    blocks.append(Commands("To run what is left", [f"hieramp sweep run sweeps/{sweep.name}.yaml --out {sweep.path}"]))
+    blocks.append(Commands("To run what is left", [f"hieramp sweep run {sweep.file} --out {sweep.path}"]))
     if _done(sweep) > 1 and (sweep.metric or "").startswith("student/"):
         blocks.append(
             Note(

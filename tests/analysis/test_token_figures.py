@@ -39,6 +39,9 @@ def test_statistics(sets):
     assert plain[1]["entropy"] == pytest.approx(-(p * np.log(p)).sum())
     assert plain[1]["coverage"] == 4 / 8
     assert [dict(zip(columns, row, strict=True)) for row in rows[:2]] == [{"set": "plain", **row} for row in plain]
+    drawn = [list(axes.get_lines()[0].get_ydata()) for axes in figure.draw().axes]
+    assert drawn[0] == [row["entropy"] for row in plain]
+    assert drawn[3] == pytest.approx([100 / 8, 300 / 8])
     assert figure.table is not None
     assert figure.table.rows[1] == ["plain", 1, 2, "coarse", plain[1]["entropy"], 0.5, np.log(8) / 2, 3 / 8]
     assert (
@@ -70,6 +73,8 @@ def test_changes(sets):
         ["ours", "scale 0, 1×1", 0, 2, 0], ["ours", "scale 1, 2×2", 1, 1, 0],
     ]  # fmt: skip
     assert entropy.figure.numbers["rows"][0]["share_rise"] == 0.5
+    rises, stays, falls = entropy.figure.draw().axes[0].containers
+    assert [bars[0].get_width() for bars in (rises, stays, falls)] == [50, 50, 0]
     assert "coarse, ours: rises in 50 %, falls in 0 %" in entropy.figure.alt
     assert entropy.figure.table is not None
     assert entropy.figure.table.rows[0][:5] == ["coarse", "ours", 1, 1, 0]
@@ -79,6 +84,8 @@ def test_distinct_codes(sets):
     figure, columns, rows = distinct_figure(sets, 1)
     assert figure.numbers["counts"] == {name: [[[1]], [[4, 4], [4, 4]]] for name in ("plain", "ours")}
     assert figure.numbers["means"]["ours"] == [1.0, 4.0]
+    drawn = figure.draw().axes[0]
+    assert [mesh.get_array().ravel().tolist() for mesh in drawn.collections] == [[1], [4] * 4] * 2
     assert len(rows) == 2 * 5
     assert dict(zip(columns, rows[-1], strict=True)) == {
         "set": "ours", "cls": 1, "class": "class 1", "scale": 1, "side": 2, "row": 1, "column": 1, "distinct_codes": 4,

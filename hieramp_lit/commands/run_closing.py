@@ -12,6 +12,7 @@ from hieramp_lit.commands.closing import close
 from hieramp_lit.data import ShardDataModule
 from hieramp_lit.data.tokens.cache import TokenCache
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.shards.format import MANIFEST
 from hieramp_lit.tasks import ClassTokenTuning, Generation, RelabelTraining, Tokenization, TokenizerTraining
 
 _MOST_VALUES = 3
@@ -30,6 +31,9 @@ class Ending(NamedTuple):
     what: str
     where: list[Path]
     next_command: str | None
+
+
+_UNFINISHED = Ending("a part of the shards; the same command, without trainer.limit_predict_batches, goes on", [], None)
 
 
 def close_run(
@@ -75,12 +79,16 @@ def _ending(
 
 
 def _of_cache(folder: Path) -> Ending:
+    if not (folder / MANIFEST).is_file():
+        return _UNFINISHED._replace(where=[folder])
     layout = TokenCache.open(folder, key="model.output").layout
     images = f"{layout.train:,} training images in {layout.views} view(s) and {layout.val:,} validation images"
     return Ending(f"tokens of {images}", [folder], following.tune_from(folder))
 
 
 def _of_set(folder: Path) -> Ending:
+    if not (folder / MANIFEST).is_file():
+        return _UNFINISHED._replace(where=[folder])
     shards = ShardSet.open(folder)
     return Ending(f"{len(shards):,} images of {len(shards.classes):,} classes", [folder], following.verify_set(folder))
 
@@ -120,7 +128,7 @@ def _measured(trainer: Trainer) -> str:
 def _folder(trainer: Trainer) -> Iterator[Path]:
     """Where the run logs, if it does; asked of the loggers, since the Trainer would ask all ranks."""
     folders = (getattr(logger, "log_dir", None) for logger in trainer.loggers)
-    yield from [Path(folder) for folder in folders if folder][:1]
+    yield from [Path(folder) for folder in folders if isinstance(folder, str | Path)][:1]  # fast_dev_run's has none
 
 
 def _weights(exported: Sequence[Path], trainer: Trainer) -> str | Path:

@@ -160,6 +160,20 @@ def test_what_is_suggested_parses(line: str, capsys: pytest.CaptureFixture[str])
     parses(line, capsys)
 
 
+def test_a_part_of_a_set_is_not_told_as_a_set(capsys: pytest.CaptureFixture[str]) -> None:
+    limited = ["--data.shard_size=4", "--trainer.limit_predict_batches=2", "--model.output=part"]
+    main(["predict", *tiny("generate", "digits_real.yaml"), *limited, "--trainer.logger=false"])
+    what, where, next_command = closing(capsys)
+    assert "a part of the shards" in what
+    assert where == [Path("part")]
+    assert next_command is None
+
+
+def test_a_fit_that_only_tries_the_code_has_no_folder(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fit", *tiny("student"), "--data.path", str(digits), "--trainer.fast_dev_run=true", "--model.output=r.json"])
+    assert closing(capsys)[1] == [Path("r.json")]
+
+
 def test_what_failed_is_not_told_as_done(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()

@@ -108,8 +108,8 @@ def cost_blocks(records: Sequence[StageRecord], prefix: str) -> list[Block]:
     if without:
         blocks.append(
             Note(
-                f"Memory and devices were not recorded for: {', '.join(without)}. Earlier releases did not; a stage that "
-                "runs now does.",
+                f"Memory and devices were not recorded for: {', '.join(without)}. Earlier releases did not; a stage "
+                "that runs now does.",
                 "missing",
             )
         )

@@ -30,7 +30,9 @@ class Finished:
         )
         self.students = students(random_teacher(root))
         self.run = Pretended()
+        self.progress: list[tuple[int, int]] = []
         self.rows = self.compare()
+        self.progress_of_first = list(self.progress)
         self.verbs = self.run.verbs
 
     def compare(
@@ -42,7 +44,9 @@ class Finished:
     ) -> list[ComparisonRow]:
         references = References(self.root / out / "real", self.root / "cache")
         comparison = Comparison(self.sets if sets is None else sets, self.students, seeds, self.root / out, references)
-        return compare(comparison, self.run, (told if told is not None else []).append)
+        self.progress.clear()
+        tell = (told if told is not None else []).append
+        return compare(comparison, self.run, tell, lambda number, total: self.progress.append((number, total)))
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,8 @@ def test_what_is_trained_is_not_trained_again(finished: Finished) -> None:
     told: list[str] = []
     again = finished.compare(told=told)
     assert (finished.run.verbs, told) == ([], [])
+    assert finished.progress_of_first == [(1, 3), (2, 3), (3, 3)]
+    assert not finished.progress  # what was trained before counts for no pace
     assert [row.to_json() for row in again] == [row.to_json() for row in finished.rows]
 
 
@@ -135,6 +141,7 @@ def test_a_set_that_changed_is_trained_anew_and_no_other(finished: Finished) -> 
     told: list[str] = []
     after = finished.compare((changing, finished.sets[1]), seeds=(0,), out="changes", told=told)
     assert finished.run.verbs == ["students"]
+    assert finished.progress == [(1, 2)]  # the other one is found done after it
     assert len(told) == 1
     assert told[0].startswith("changing has changed")
     hashes = [[row.judged.protocol["set"]["manifest_sha256"] for row in rows] for rows in (before, after)]

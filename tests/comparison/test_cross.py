@@ -31,7 +31,9 @@ def test_cells_are_laid_out_resumed_and_fail_alone(tmp_path: Path) -> None:
     make_digits_set(tmp_path / "set")
     random_teacher(tmp_path)
     run, told = Pretended(), list[str]()
-    outcomes = cross(crossed(tmp_path), run, told.append)
+    done: list[tuple[int, int]] = []
+    outcomes = cross(crossed(tmp_path), run, told.append, lambda number, total: done.append((number, total)))
+    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert list(outcomes) == [(teacher, student) for teacher in (TEACHER, "convnet3") for student in STUDENTS]
     assert run.verbs == ["students"] * 2
     assert len(told) == 2
@@ -60,7 +62,10 @@ def test_cells_are_laid_out_resumed_and_fail_alone(tmp_path: Path) -> None:
     drawn = [list(column.cells) for column in cross_table(outcomes).columns]
     assert drawn == [[TEACHER, "convnet3"], *([text, FAILED] for text in texts)]
 
-    again = cross(crossed(tmp_path, teachers=crossed(tmp_path).teachers[:1]), run, told.append)
+    done.clear()
+    one_teacher = crossed(tmp_path, teachers=crossed(tmp_path).teachers[:1])
+    again = cross(one_teacher, run, told.append, lambda number, total: done.append((number, total)))
+    assert not done  # what was trained before counts for no pace
     assert run.verbs == []
     assert again == {pair: outcome for pair, outcome in outcomes.items() if pair[0] == TEACHER}
 

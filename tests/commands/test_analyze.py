@@ -131,6 +131,7 @@ def test_refusals_come_before_anything_is_counted(tmp_path, tiny_tokenizer, caps
     }.items():
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             run(*arguments, "--out", tmp_path / "out")
+    assert "counted" not in capsys.readouterr().err
     for message, arguments in {
         "a set is given twice": [ours, "--against", tmp_path / "." / "ours"],
         "3 names for 1 sets": [ours, "--labels", "a", "b", "c"],

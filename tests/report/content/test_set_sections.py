@@ -80,6 +80,13 @@ def test_token_statistics_are_those_of_the_analysis(story, sets, counts):
     assert figures["changes-entropy"].numbers["amplified"] == expected.as_json()["stages"]["entropy"]
     assert figures["changes-entropy"].numbers["amplified"]["mid"]["share_stay"] == 1  # only coarse tokens were changed
     assert figures["changes-coverage"].numbers["amplified"]["coarse"]["fall"] > 0
+    for measure in ("entropy", "coverage"):
+        panels, _ = figures[f"changes-{measure}"].draw.args  # what is drawn
+        for panel, (stage, change) in zip(panels, expected.stages[measure].items(), strict=True):
+            counts = (change.rise, change.stay, change.fall)
+            assert (panel.title, panel.bars) == (f"{stage} scales", [("amplified", *counts)])
+            row = next(row for row in figures[f"changes-{measure}"].table.rows if row[1] == stage)
+            assert list(row[2:5]) == [10 * count for count in counts]  # of ten classes
     assert all(figure.draw() is not None for figure in figures.values())
 
 

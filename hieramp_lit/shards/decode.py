@@ -2,6 +2,7 @@
 
 import io
 import math
+import threading
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -14,6 +15,8 @@ from hieramp_lit.shards.format import IMAGE_FORMATS
 
 MOST_PIXELS = 2**26
 """Largest image that is decoded, 8192 × 8192: a small file can claim any size."""
+_ONE_AT_A_TIME = threading.Lock()
+"""numpy parses a header by `ast`, which in Python 3.11 now and then fails in two threads at once (gh-106905)."""
 
 
 def decode_image(content: bytes, formats: Sequence[str] = IMAGE_FORMATS) -> NDArray[np.uint8]:
@@ -74,7 +77,8 @@ def read_array_header(file: BinaryIO, dtype: DTypeLike, size: int) -> tuple[int,
     try:
         if npy.read_magic(file) != (1, 0):
             raise ValueError("not version 1.0 of the .npy format")
-        shape, fortran_order, found = npy.read_array_header_1_0(file)
+        with _ONE_AT_A_TIME:
+            shape, fortran_order, found = npy.read_array_header_1_0(file)
     except Exception as error:  # a damaged header makes numpy raise ValueError, EOFError, TokenError and others
         raise ValueError(f"no readable array: {error}") from error
     if found != np.dtype(dtype) or fortran_order:

@@ -1,7 +1,10 @@
 """What a file claims about itself is checked before anything is unpacked."""
 
+import gc
 import io
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -85,3 +88,32 @@ def test_a_field_holds_the_format_of_its_name() -> None:
     with pytest.raises(ValueError, match="cannot identify"):
         decode_image(encode_image(pixels, "webp"), ["png"])
     assert np.array_equal(decode_image(encode_image(pixels, "webp"), ["webp"]), pixels)
+
+
+class _Cycle:
+    """Garbage that lets another thread run when it is collected, as files and sockets do."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        time.sleep(0)
+
+
+def test_threads_decode_side_by_side() -> None:
+    content = encode_array(np.arange(5, dtype=np.uint16))
+
+    def decode_many(_: int) -> int:
+        total = 0
+        for _ in range(500):
+            _Cycle()
+            total += int(decode_array(content, np.uint16, 1).sum())
+        return total
+
+    before = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(decode_many, range(4))) == [5000] * 4
+    finally:
+        gc.set_threshold(*before)

@@ -85,3 +85,13 @@ def test_what_is_too_large_is_left_out_where_asked_for():
     assert [(timing.candidate.name, len(timing.seconds)) for timing in timings] == [("small", 2)]
     with pytest.raises(torch.OutOfMemoryError):
         time_candidates(candidates, torch.device("cpu"))
+
+
+def test_every_run_is_told_of_and_those_left_out_are_not_expected():
+    def too_large():
+        raise torch.OutOfMemoryError
+
+    told = []
+    candidates = [Candidate("a", lambda: None), Candidate("large", too_large), Candidate("b", lambda: None)]
+    time_candidates(candidates, CPU, 2, 1, leave_out_too_large=True, progress=lambda *numbers: told.append(numbers))
+    assert told == [(1, 9), (2, 6), (3, 6), (4, 6), (5, 6), (6, 6)]

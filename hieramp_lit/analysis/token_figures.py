@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from hieramp_lit.analysis.changes import MEASURES, Change, Changes
@@ -13,6 +14,7 @@ from hieramp_lit.report.page.blocks import Cell, Column, Figure, Table
 from hieramp_lit.report.schedule_name import name_schedule
 
 _CHANGE = ("rise", "stay", "fall")
+_MOST_TOLD = 12  # bars that a description reads out
 
 
 class TokenFigure(NamedTuple):
@@ -95,7 +97,7 @@ def statistics_figure(analyses: Mapping[str, TokenAnalysis]) -> TokenFigure:
         f"Images: {', '.join(f'{name} {number}' for name, number in images.items())}. A set of more images "
         "uses more codes.",
         numbers={"sets": rows, "images": images},
-        draw=lambda: draw_token_statistics(scales.patch_nums, stages, curves),
+        draw=partial(draw_token_statistics, scales.patch_nums, stages, curves),
         table=Table(
             "token-statistics-table",
             "Use of the codebook by scale",
@@ -131,20 +133,6 @@ def change_figures(found: Mapping[str, Changes], against: str, patch_nums: Seque
         against: Name of the set that all are compared with.
         patch_nums: Sides of the token maps.
     """
-    of_stages = [
-        _change_figure(
-            f"{measure}-changes",
-            f"Classes whose {measure} changes, by stage",
-            measure,
-            against,
-            [
-                (stage, [(name, changes.stages[measure][stage]) for name, changes in found.items()])
-                for stage in next(iter(found.values())).stages[measure]
-            ],
-            ("stage", "set"),
-        )
-        for measure in MEASURES
-    ]
     of_scales = [
         _change_figure(
             f"{measure}-changes-scales",
@@ -165,7 +153,30 @@ def change_figures(found: Mapping[str, Changes], against: str, patch_nums: Seque
         )
         for measure in MEASURES
     ]
-    return of_stages + of_scales
+    return stage_change_figures(found, against) + of_scales
+
+
+def stage_change_figures(found: Mapping[str, Changes], against: str) -> list[TokenFigure]:
+    """Shares of classes whose entropy and coverage rise, stay and fall over the scales of a stage (Fig. 3, 8, 9).
+
+    Args:
+        found: Of each set, by its name.
+        against: Name of the set that all are compared with.
+    """
+    return [
+        _change_figure(
+            f"{measure}-changes",
+            f"Classes whose {measure} changes, by stage",
+            measure,
+            against,
+            [
+                (stage, [(name, changes.stages[measure][stage]) for name, changes in found.items()])
+                for stage in next(iter(found.values())).stages[measure]
+            ],
+            ("stage", "set"),
+        )
+        for measure in MEASURES
+    ]
 
 
 def distinct_figure(analyses: Mapping[str, TokenAnalysis], cls: int) -> TokenFigure:
@@ -191,9 +202,9 @@ def distinct_figure(analyses: Mapping[str, TokenAnalysis], cls: int) -> TokenFig
             for name, of in means.items()
         ),
         caption=f"How many different codes occur at each position of each scale over the {images} images of the class; "
-        "the mean over the positions stands above each map. Darker is more.",
+        "the mean over the positions stands above each map (as Fig. 4). Darker is more.",
         numbers={"cls": cls, "name": entry.name, "images": images, "counts": counts, "means": means},
-        draw=lambda: draw_distinct([DistinctRow(name, each) for name, each in counts.items()], images, title),
+        draw=partial(draw_distinct, [DistinctRow(name, each) for name, each in counts.items()], images, title),
         table=Table(
             f"distinct-codes-{cls:04d}-table",
             f"Mean number of different codes at a position: {title}",
@@ -237,24 +248,25 @@ def _change_figure(
         for group, bars in groups
         for name, change in bars
     ]
-    alt = "; ".join(
+    told = [
         f"{group}, {name}: rises in {100 * change.rise / classes:.0f} %, falls in {100 * change.fall / classes:.0f} %"
         for group, bars in groups
         for name, change in bars
-    )
+    ]
+    more = f"; {len(told) - _MOST_TOLD} more stand in the table" if len(told) > _MOST_TOLD else ""
     figure = Figure(
         id=id,
         title=title,
-        alt=f"Of the classes, {measure} by {' and '.join(words)}: {alt}.",
+        alt=f"Of the classes, {measure} by {' and '.join(words)}: {'; '.join(told[:_MOST_TOLD])}{more}.",
         caption=f"Share of the {classes} classes whose {measure} ({unit}) is higher than, equal to and lower than in "
         f"“{against}”, in %."
-        + (" Of each class the mean over the scales of a stage counts." if words[0] == "stage" else ""),
+        + (" Of each class the mean over the scales of a stage counts (as Fig. 3)." if words[0] == "stage" else ""),
         numbers={
             "measure": measure,
             "against": against,
             "rows": [dict(zip(columns, row, strict=True)) for row in rows],
         },
-        draw=lambda: draw_changes(panels, measure),
+        draw=partial(draw_changes, panels, measure),
         table=Table(
             f"{id}-table",
             f"{title}, beside “{against}”",

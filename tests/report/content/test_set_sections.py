@@ -73,31 +73,34 @@ def test_other_seeds_are_shown_apart_and_a_plain_set_is_missed(tmp_path, sets, s
 def test_token_statistics_are_those_of_the_analysis(story, sets, counts):
     section = tokens_section(story, "", counts)
     figures = {figure.id: figure for figure in blocks_of(section, Figure)}
-    statistics = figures["token-statistics"].numbers
-    assert statistics["amplified"]["per_scale"] == analysis(sets["made"].path).per_scale()
-    assert statistics["plain"]["per_scale"] == analysis(sets["off"].path).per_scale()
+    statistics = figures["token-statistics"].numbers["sets"]
+    assert statistics["amplified"] == analysis(sets["made"].path).per_scale()
+    assert statistics["plain"] == analysis(sets["off"].path).per_scale()
     expected = changes(analysis(sets["made"].path), analysis(sets["off"].path))
-    assert figures["changes-entropy"].numbers["amplified"] == expected.as_json()["stages"]["entropy"]
-    assert figures["changes-entropy"].numbers["amplified"]["mid"]["share_stay"] == 1  # only coarse tokens were changed
-    assert figures["changes-coverage"].numbers["amplified"]["coarse"]["fall"] > 0
     for measure in ("entropy", "coverage"):
-        panels, _ = figures[f"changes-{measure}"].draw.args  # what is drawn
-        for panel, (stage, change) in zip(panels, expected.stages[measure].items(), strict=True):
-            counts = (change.rise, change.stay, change.fall)
-            assert (panel.title, panel.bars) == (f"{stage} scales", [("amplified", *counts)])
-            row = next(row for row in figures[f"changes-{measure}"].table.rows if row[1] == stage)
-            assert list(row[2:5]) == [10 * count for count in counts]  # of ten classes
+        figure = figures[f"{measure}-changes"]
+        panels, _ = figure.draw.args  # what is drawn
+        assert [panel.title for panel in panels] == ["coarse", "mid", "fine"]
+        for panel, row, (stage, change) in zip(
+            panels, figure.numbers["rows"], expected.stages[measure].items(), strict=True
+        ):
+            counted = (change.rise, change.stay, change.fall)
+            assert panel.bars == [("amplified", *counted)]
+            assert (row["stage"], row["set"], row["rise"], row["stay"], row["fall"]) == (stage, "amplified", *counted)
+            assert [row["share_rise"], row["share_stay"], row["share_fall"]] == [count / 10 for count in counted]
+    assert figures["entropy-changes"].numbers["rows"][1]["share_stay"] == 1  # only coarse tokens were changed
+    assert figures["coverage-changes"].numbers["rows"][0]["fall"] > 0
     assert all(figure.draw() is not None for figure in figures.values())
 
 
 def test_distinct_codes_of_evenly_spread_classes(story, sets, counts):
     figures = {figure.id: figure for figure in blocks_of(tokens_section(story, "", counts), Figure)}
-    assert {"distinct-0", "distinct-5"} <= set(figures)
+    assert {"distinct-codes-0000", "distinct-codes-0005"} <= set(figures)
     tokens = [sample.tokens for sample in sets["made"].take([10, 11])]  # class 5, two images
-    found = np.array(figures["distinct-5"].numbers["amplified"]["counts"][3])
+    found = np.array(figures["distinct-codes-0005"].numbers["counts"]["amplified"][3])
     expected = [len({int(one[9 + place]) for one in tokens}) for place in range(9)]
     assert found.flatten().tolist() == expected
-    assert figures["distinct-5"].numbers["amplified"]["means"][3] == pytest.approx(sum(expected) / 9)
+    assert figures["distinct-codes-0005"].numbers["means"]["amplified"][3] == pytest.approx(sum(expected) / 9)
 
 
 def test_tokens_beyond_the_limit_are_named(story):
@@ -196,18 +199,22 @@ def test_a_set_alone_is_made_again_by_its_manifest(story):
     assert "--model.amplification.scales '[1]'" in commands.lines[0]
 
 
-def test_one_stage_trials_of_a_sweep_beside_the_one_that_is_off(home, sets, counts):
-    trials = [of_schedule("off", [], 0, 0, 0.5), of_schedule("made", ["coarse"], 5, 0.5, 0.9),
-              of_schedule("all", ["coarse", "mid", "fine"], 5, 0.5, 0.9)]  # fmt: skip
+def test_amplified_trials_of_a_sweep_beside_the_one_that_is_off(home, sets, counts):
+    trials = [of_schedule("off", [], 0, 0, 0.5), of_schedule("all", ["coarse", "mid", "fine"], 5, 0.5, 0.9),
+              of_schedule("made", ["coarse"], 5, 0.5, 0.9)]  # fmt: skip
     file = write(home / "store/fig3/sweep.json", sweep(trials))
     for name in ("made", "off"):
         write(file.parent / f"trials/{name}/result.json", trial(home / "store", sets[name], [0.5]))
-    read = read_sweep(sweep(trials), file)
-    figures = blocks_of(sweep_tokens(read, "", counts), Figure)
-    expected = changes(analysis(sets["made"].path), analysis(sets["off"].path)).as_json()["stages"]
-    assert [figure.numbers for figure in figures] == [
-        {"coarse, β 5, ρ 50 %": expected["entropy"]},
-        {"coarse, β 5, ρ 50 %": expected["coverage"]},
-    ]
-    (note,) = sweep_tokens(read_sweep(sweep(trials[1:]), file), "", counts).blocks
+    blocks = sweep_tokens(read_sweep(sweep(trials), file), "", counts).blocks
+    expected = changes(analysis(sets["made"].path), analysis(sets["off"].path))
+    entropy, coverage, note = blocks
+    for measure, figure in (("entropy", entropy), ("coverage", coverage)):
+        told = [(row["set"], row["stage"], row["rise"], row["stay"], row["fall"]) for row in figure.numbers["rows"]]
+        assert told == [
+            ("coarse, β 5, ρ 50 %", stage, change.rise, change.stay, change.fall)
+            for stage, change in expected.stages[measure].items()
+        ]
     assert note.kind == "missing"
+    assert "all stages, β 5, ρ 50 % (all): the set is gone" in note.text
+    alone, _ = sweep_tokens(read_sweep(sweep(trials[1:]), file), "", counts).blocks
+    assert (alone.kind, "nothing amplified" in alone.text) == ("missing", True)

@@ -43,7 +43,7 @@ def test_a_sweep_and_its_best_trial_have_every_section(swept):
     assert report.title == "Sweep made"
     assert report.subtitle == "Best of 2 trials: coarse, β 5, ρ 50 %, top-1 last 90.0 ± 1.0 %."
     assert titles(report) == [
-        "What was searched", "What the metric depends on", "What amplifying one stage does to the tokens",
+        "What was searched", "What the metric depends on", "What amplification does to the tokens",
         "Cost of the sweep", "Best trial: accuracy", "Best trial: images", "Best trial: what was made from what",
         "Best trial: what students learn", "Best trial: tokens", "Best trial: where class tokens look",
         "Best trial: failures", "Best trial: cost",
@@ -79,11 +79,11 @@ def test_a_set_is_shown_with_its_students(home, sets):
     report = build_report([sets["made"].path, students], against=sets["off"].path)
     assert report.title == "Students apart"
     assert {"Accuracy", "Images"} <= set(titles(report))
-    assert "changes-entropy" in ids(report)
+    assert "entropy-changes" in ids(report)
 
 
 def test_against_takes_a_plain_set_alone(sets):
-    assert "changes-entropy" in ids(build_report([sets["made"].path], against=sets["off"].path))
+    assert "entropy-changes" in ids(build_report([sets["made"].path], against=sets["off"].path))
     with pytest.raises(ValueError, match=r"--against .*nothing amplified"):
         build_report([sets["off"].path], against=sets["made"].path)
 

@@ -48,6 +48,15 @@ def analyze_set(folder: Path) -> str:
     return command_line("analyze", folder)
 
 
+def table_of(results: Sequence[Path]) -> str:
+    """Results are laid beside the paper's.
+
+    Args:
+        results: Folders or files of results.
+    """
+    return command_line("tables", *results)
+
+
 def report_on(sources: Sequence[Path], output: Path) -> str:
     """Results are told on one page.
 

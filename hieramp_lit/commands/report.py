@@ -5,13 +5,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hieramp_lit.commands import following
 from hieramp_lit.commands.arguments import at_least_one
-from hieramp_lit.commands.closing import close, command_line
+from hieramp_lit.commands.closing import close
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.report.content import build_report
 from hieramp_lit.report.content.reading import KNOWN
-from hieramp_lit.report.content.writing import LIMIT_BYTES, TOKEN_IMAGES, check_output
+from hieramp_lit.report.content.writing import LIMIT_BYTES, TOKEN_IMAGES, check_output, figures_beside
 from hieramp_lit.report.page import write_page
+from hieramp_lit.shards.format import MANIFEST
 from hieramp_lit.shards.write_errors import explained
 
 _MILLION = 1_000_000
@@ -31,21 +33,19 @@ def main(args: Sequence[str], prog: str) -> None:
     """
     options = build_parser(prog).parse_args(args)
     check_output(options.output)
+    figures = (options.figures or figures_beside(options.output)) if options.draw_figures else None
     start = time.monotonic()
     with Progress("built", "sections") as progress:
         report = build_report(options.sources, options.against, progress, options.token_images)
     with explained(options.output.parent, key="--output", kept="What it tells of is as it was."):
-        written = write_page(report, options.output, options.figures, options.limit_mb * _MILLION)
-    shown = [path for path in written if options.figures is None or options.figures not in path.parents]
-    if options.figures is not None:
-        shown.append(options.figures)
+        written = write_page(report, options.output, figures, options.limit_mb * _MILLION)
+    shown = [path for path in written if figures is None or figures not in path.parents]
+    if figures is not None:
+        shown.append(figures)
     names = ", ".join(str(path) for path in options.sources)
-    next_command = None
-    if options.figures is None:
-        next_command = command_line(
-            prog.rpartition(" ")[2], *options.sources, "-o", options.output, "--figures", "FOLDER"
-        )
-    close(f"a report on {names}", shown, time.monotonic() - start, next_command)
+    results = [path for path in options.sources if not (path / MANIFEST).is_file()]
+    after = following.table_of(results) if results else following.analyze_set(options.sources[0])
+    close(f"a report on {names}", shown, time.monotonic() - start, after)
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -67,7 +67,11 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "--against", type=Path, metavar="SET",
         help="a set of the same classes and seed with nothing amplified, to lay beside",
     )  # fmt: skip
-    add("--figures", type=Path, metavar="FOLDER", help="also write every figure as PNG and PDF there")
+    add(
+        "--figures", type=Path, metavar="FOLDER",
+        help="where every figure is written as PNG and PDF (default: the page's name and _figures)",
+    )  # fmt: skip
+    add("--no-figures", dest="draw_figures", action="store_false", help="write the page and its JSON alone")
     add(
         "--token-images", type=at_least_one, default=TOKEN_IMAGES, metavar="N",
         help="count the tokens of N images at most, all sets together (default: %(default)s)",

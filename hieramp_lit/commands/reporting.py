@@ -12,7 +12,7 @@ FILE = "report.html"
 
 
 def end_with_report(source: Path, console: Console) -> list[Path]:
-    """Write a page about what was made, ``report.html`` in its folder.
+    """Write a page about what was made, ``report.html`` in its folder, and its figures beside it.
 
     One that cannot be written is warned of and costs nothing else: what it would tell of is there.
 
@@ -29,9 +29,9 @@ def end_with_report(source: Path, console: Console) -> list[Path]:
     output = source / FILE
     try:
         with console.status(f"writing {output}"):
-            from hieramp_lit.report.content import write_report  # its figures take seconds to import
+            from hieramp_lit.report.content import figures_beside, write_report  # figures take seconds to import
 
-            write_report([source], output)
+            write_report([source], output, figures=figures_beside(output))
     except RunStoppedError:
         raise
     except Exception as error:  # whatever it is, hours of work are not to fail at a picture of them

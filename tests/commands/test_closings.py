@@ -154,6 +154,7 @@ def test_every_command_has_a_closing(name: str) -> None:
         following.taught_by("teacher.pth"),
         following.analyze_set(Path("a set")),
         following.report_on([Path("a run"), Path("another")], Path("report.html")),
+        following.table_of([Path("a run"), Path("another")]),
     ],
 )
 def test_what_is_suggested_parses(line: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,14 @@ def test_it_writes_the_page_and_says_where(made, capsys):
     assert content["subtitle"].startswith("Amplified: coarse, β 5, ρ 50 %: top-1 60.0 ± 14.1 % after the last epoch")
     assert Path("out/figures/accuracy-last.pdf").is_file()
     assert "60.0 ± 14.1 %" in Path("out/page.html").read_text()
+    assert told.endswith("next:  hieramp tables students\n")
+
+
+def test_figures_are_written_beside_the_page_unless_refused(made):
+    main(["report", "students", "-o", "out/page.html"])
+    assert {path.suffix for path in Path("out/page_figures").iterdir()} == {".png", ".pdf"}
+    main(["report", "students", "-o", "bare/page.html", "--no-figures"])
+    assert sorted(path.name for path in Path("bare").iterdir()) == ["page.html", "page.json"]
 
 
 def test_nothing_known_and_nothing_there_are_refused(tmp_path):

@@ -232,7 +232,8 @@ def test_a_report_is_written_last_and_one_that_fails_costs_nothing(
 ) -> None:
     asked: list[tuple[list[Path], Path]] = []
 
-    def write(sources: list[Path], output: Path) -> None:
+    def write(sources: list[Path], output: Path, figures: Path) -> None:
+        assert figures == output.parent / "report_figures"
         assert (sources[0] / "summary.json").is_file()
         asked.append((sources, output))
         if len(asked) > 1:

@@ -219,7 +219,7 @@ class TestReport:
         self, sweep_path: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr(
-            "hieramp_lit.report.content.write_report", lambda sources, output: output.write_text(str(sources))
+            "hieramp_lit.report.content.write_report", lambda sources, output, figures: output.write_text(str(sources))
         )
         path = sweep_path({"rho": {"values": [0.4, 0.8]}}, metric=METRIC)
         flags = ["sweep", "run", str(path), "--out", str(ROOT), "--workers", "1"]

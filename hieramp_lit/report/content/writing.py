@@ -18,6 +18,11 @@ TOKEN_IMAGES = 200_000
 LIMIT_BYTES = 10_000_000
 
 
+def figures_beside(output: Path) -> Path:
+    """Folder of a page's figures where none is named: ``report_figures`` beside ``report.html``."""
+    return output.with_name(f"{output.stem}_figures")
+
+
 def write_report(
     sources: Sequence[Path],
     output: Path,

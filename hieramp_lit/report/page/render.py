@@ -113,7 +113,7 @@ def _told(images: Mapping[str, Any], smaller: Mapping[str, Encoded], limit: int,
             pixels = "" if one.width == images[name].width else f", {images[name].width} → {one.width} pixels wide"
             done.append(f"{name} (WebP, quality {LEVELS[one.level].quality}{pixels})")
     kept = "; ".join(done) if len("; ".join(done)) < _ROOM_FOR_NOTE // 4 else "the largest first"
-    whole = "Run `hieramp report` with --figures FOLDER to get them whole."
+    whole = "Run `hieramp report` without --no-figures to get them whole."
     if figures is not None:
         whole = f"The files in the folder {figures.name} are whole."
     lost = f"{len(done)} of {len(smaller)} pictures have lost detail: {kept}."

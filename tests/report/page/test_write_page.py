@@ -66,7 +66,7 @@ def test_a_page_above_its_limit_gets_smaller_pictures_and_says_so(tmp_path, repo
 def test_the_largest_picture_shrinks_first(tmp_path, report):
     text = write_page(report, tmp_path / "report.html", None, 150_000)[0].read_text()
     assert "1 of 2 pictures have lost detail: wide (" in text
-    assert "--figures FOLDER" in text
+    assert "without --no-figures" in text
 
 
 def test_a_page_that_cannot_be_small_is_refused_by_its_largest_parts(tmp_path, report):

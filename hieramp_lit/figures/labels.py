@@ -29,6 +29,15 @@ def wrapped(text: str, width: int, lines: int = 2) -> str:
     return "\n".join(textwrap.wrap(one_line(text, 10_000), width, max_lines=lines, placeholder="…") or [""])
 
 
+def legend_label(text: str) -> str:
+    """A label as a legend shows it: matplotlib leaves out those that begin with ``_``, so nothing visible goes before.
+
+    Args:
+        text: Any.
+    """
+    return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
+
+
 def decimals_for(values: Iterable[float | None]) -> int:
     """Digits after the point that all values of a figure are printed with.
 

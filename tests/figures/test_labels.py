@@ -1,6 +1,7 @@
 import pytest
 
-from hieramp_lit.figures.labels import decimals_for, one_line, plain, wrapped
+from hieramp_lit.figures.labels import decimals_for, legend_label, one_line, plain, wrapped
+from hieramp_lit.figures.style import new_figure
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,16 @@ def test_a_name_is_one_line_of_what_has_room(text, limit, label):
 def test_a_wrapped_name_says_when_it_is_cut():
     assert wrapped("amplified at all of the scales", 12) == "amplified at\nall of the…"
     assert wrapped("", 12) == ""
+
+
+def test_a_legend_leaves_no_name_out():
+    for name in ("_ours", "ours", "__", "a_b"):
+        with new_figure() as figure:
+            figure.subplots().plot([0, 1], label=legend_label(name))
+            figure.legend()
+        shown = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert [text.removeprefix("\N{ZERO WIDTH SPACE}") for text in shown] == [name]
+    assert legend_label("ours") == "ours"
 
 
 @pytest.mark.parametrize(

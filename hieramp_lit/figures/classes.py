@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hieramp_lit.figures.labels import decimals_for, one_line, plain
+from hieramp_lit.figures.labels import decimals_for, legend_label, one_line, plain
 from hieramp_lit.figures.style import COLOURS, new_figure
 
 MOST_NAMED = 60
@@ -70,7 +70,7 @@ def _draw_rows(names: Sequence[str], values: Mapping[str, Sequence[float | None]
                 _MARKERS[column % len(_MARKERS)],
                 color=COLOURS[column % len(COLOURS)],
                 markersize=5,
-                label=one_line(title, 60),
+                label=legend_label(one_line(title, 60)),
             )
             if len(values) <= len(_SIGNS):
                 texts = [_printed(of_set[place], decimals) for place in order]
@@ -113,7 +113,7 @@ def _draw_ranks(names: Sequence[str], values: Mapping[str, Sequence[float | None
                 alpha=0.5 if column else 1,
                 markeredgewidth=0,
                 linewidth=2.5,
-                label=one_line(title, 60),
+                label=legend_label(one_line(title, 60)),
             )
         axes.set_xlabel(
             f"rank of {len(names)} classes" + (f", by {one_line(next(iter(values)), 20)}" if len(values) > 1 else "")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from hieramp_lit.figures.labels import decimals_for, one_line, plain
+from hieramp_lit.figures.labels import decimals_for, legend_label, one_line, plain
 from hieramp_lit.figures.style import COLOURS, new_figure
 
 _DASHES = ("-", "--", ":", "-.")
@@ -87,7 +87,9 @@ def draw_curves(groups: Mapping[str, Sequence[Curve]], xlabel: str, ylabel: str)
                 color=colour,
                 linestyle=_DASHES[place // len(COLOURS) % len(_DASHES)],
                 linewidth=1.6,
-                label=f"{one_line(name, 36)}: ● {last}, ★ {best} ({seeds} seed{'s' if seeds != 1 else ''})",
+                label=legend_label(
+                    f"{one_line(name, 36)}: ● {last}, ★ {best} ({seeds} seed{'s' if seeds != 1 else ''})"
+                ),
             )
             if mean.stds is not None:
                 low = [value - std for value, std in zip(mean.means, mean.stds, strict=True)]

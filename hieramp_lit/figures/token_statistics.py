@@ -7,7 +7,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hieramp_lit.figures.labels import one_line
+from hieramp_lit.figures.labels import legend_label, one_line
 from hieramp_lit.figures.style import COLOURS, STAGE_COLOURS, new_figure
 
 _MARKERS = "osD^vP*X"
@@ -72,8 +72,8 @@ def draw_token_statistics(sides: Sequence[int], stages: Sequence[str], curves: S
             axes.margins(x=0.02)
         for axes in grid[1]:
             axes.set_xlabel("side of the token map")
-        handles = [line for line in grid[0, 0].get_lines() if not line.get_label().startswith("_")]
-        figure.legend(handles, [one_line(one.label, 60) for one in curves], loc="outside lower left", ncols=1)
+        names = [legend_label(one_line(one.label, 60)) for one in curves]
+        figure.legend(grid[0, 0].get_lines(), names, loc="outside lower left", ncols=1)
     return figure
 
 
@@ -89,7 +89,7 @@ def _check(sides: Sequence[int], stages: Sequence[str], curves: Sequence[TokenCu
 def _draw(axes: Axes, number: int, means: Sequence[float], stds: Sequence[float] | None) -> None:
     colour = COLOURS[number % len(COLOURS)]
     places = range(len(means))
-    axes.plot(places, means, color=colour, marker=_MARKERS[number % len(_MARKERS)], markersize=4, label=f"set {number}")
+    axes.plot(places, means, color=colour, marker=_MARKERS[number % len(_MARKERS)], markersize=4)
     if stds is not None:
         low, high = ([mean + sign * std for mean, std in zip(means, stds, strict=True)] for sign in (-1, 1))
         axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)

@@ -13,6 +13,11 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in _visible(figure)]
 
 
+def legend(figure: Figure) -> list[str]:
+    """Names in the legend of a figure."""
+    return [text.get_text().removeprefix("\N{ZERO WIDTH SPACE}") for text in figure.legends[0].get_texts()]
+
+
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
     """Pairs of texts that cover each other by more than half a point."""
     boxes = [(text.get_text(), text.get_window_extent()) for text in _visible(figure)]

@@ -2,7 +2,7 @@ import pytest
 
 from hieramp_lit.figures import draw_classes
 from hieramp_lit.figures.classes import MOST_NAMED, by_value
-from tests.figures.drawn import cut_off, overlapping, texts
+from tests.figures.drawn import cut_off, legend, overlapping, texts
 
 NAMES = ["cat", "dog", "owl"]
 
@@ -43,6 +43,12 @@ def test_a_thousand_classes_are_ranks_with_named_ends():
         "lowest",
         *(f"{place}  class {place}" for place in (4, 3, 2, 1, 0)),
     ]
+
+
+@pytest.mark.parametrize("count", [3, MOST_NAMED + 1])
+def test_sets_whose_names_begin_with_an_underscore_are_in_the_legend(count):
+    names = [f"class {place}" for place in range(count)]
+    assert legend(draw_classes(names, {"_ours": [1.0] * count, "off": [2.0] * count}, "%")) == ["_ours", "off"]
 
 
 @pytest.mark.parametrize(("count", "sets"), [(1, 1), (1, 3), (10, 4), (MOST_NAMED, 3), (1000, 4)])

@@ -2,7 +2,7 @@ import pytest
 
 from hieramp_lit.figures import Curve, draw_curves
 from hieramp_lit.figures.curves import MeanCurve, mean_curve
-from tests.figures.drawn import cut_off, overlapping, texts
+from tests.figures.drawn import cut_off, legend, overlapping, texts
 
 THREE = [
     Curve(0, [10, 20, 30], [1.0, 4.0, 2.0]),
@@ -53,6 +53,10 @@ def test_the_legend_holds_the_values():
     found = texts(draw_curves({"amplified": THREE, "off": THREE[:1]}, "epoch", "top-1, %"))
     assert "amplified: ● 3, ★ 5 (3 seeds)" in found
     assert "off: ● 2, ★ 4 (1 seed)" in found
+
+
+def test_a_group_whose_name_begins_with_an_underscore_is_in_the_legend():
+    assert legend(draw_curves({"_off": THREE}, "epoch", "top-1, %")) == ["_off: ● 3, ★ 5 (3 seeds)"]
 
 
 def test_labels_have_room_for_many_long_names():

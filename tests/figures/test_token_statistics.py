@@ -3,7 +3,7 @@
 import pytest
 
 from hieramp_lit.figures import TokenCurve, draw_token_statistics
-from tests.figures.drawn import cut_off, overlapping
+from tests.figures.drawn import cut_off, legend, overlapping
 
 PLAIN = TokenCurve(
     "plain", [0.0, 1.5, 2.0], [0.1, 0.2, 0.5], [0.0, 1.0, 1.5], [0.0, 0.1, 0.2], [0.1, 0.1, 0.3], [0.0, 0.05, 0.1]
@@ -21,7 +21,12 @@ def test_lines_are_the_values_and_bands_their_spread():
     assert sorted({round(float(y), 9) for x, y in band if x == 2}) == [1.3, 1.7]
     assert [tick.get_text() for tick in of_class.get_xticklabels()] == ["1", "2", "4"]
     assert [text.get_text() for text in entropy.texts] == ["coarse", "fine"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["plain", "ours $x$"]
+    assert legend(figure) == ["plain", "ours $x$"]
+
+
+def test_a_set_whose_name_begins_with_an_underscore_is_in_the_legend():
+    curves = [PLAIN._replace(label="_plain"), OURS]
+    assert legend(draw_token_statistics([1, 2, 4], ["none", "coarse", "fine"], curves)) == ["_plain", "ours $x$"]
 
 
 def test_what_does_not_fit_is_refused():

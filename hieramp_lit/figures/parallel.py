@@ -22,7 +22,8 @@ class Axis(NamedTuple):
 
     Attributes:
         title: Of the setting or result, with its unit.
-        values: One for each trial; with a word among them, all are categories; None where a trial has none.
+        values: One for each trial; with a word among them, all are categories; None, or no finite number, where a
+            trial has none.
     """
 
     title: str
@@ -43,20 +44,25 @@ class Scale(NamedTuple):
 
 def scale_of(axis: Axis) -> Scale:
     """Numbers from the lowest (0) to the highest (1), categories at equal distances in order of their first trial."""
-    known = [value for value in axis.values if value is not None]
+    values = [value if isinstance(value, str) else _finite(value) for value in axis.values]
+    known = [value for value in values if value is not None]
     if any(isinstance(value, str) for value in known):
         words = list(dict.fromkeys(str(value) for value in known))
         at = {word: _share(place, 0, len(words) - 1) for place, word in enumerate(words)}
-        heights = [NONE_AT if value is None else at[str(value)] for value in axis.values]
+        heights = [NONE_AT if value is None else at[str(value)] for value in values]
         ticks = [(height, one_line(word, 14)) for word, height in at.items()]
     else:
         numbers = sorted({float(value) for value in known})
         low, high = (numbers[0], numbers[-1]) if numbers else (0.0, 0.0)
-        heights = [NONE_AT if value is None else _share(float(value), low, high) for value in axis.values]
+        heights = [NONE_AT if value is None else _share(float(value), low, high) for value in values]
         if len(numbers) > _MOST_TICKS or _crowded(numbers):
             numbers = [low + (high - low) * part / 4 for part in range(5)]
         ticks = [(_share(number, low, high), f"{number:.3g}".replace("-", "−")) for number in numbers]
     return Scale(heights, ticks + ([(NONE_AT, "none")] if NONE_AT in heights else []))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _crowded(numbers: Sequence[float]) -> bool:
@@ -73,7 +79,7 @@ def draw_parallel(axes: Sequence[Axis], colour: Sequence[float | None], label: s
 
     Args:
         axes: From left to right, at least two.
-        colour: Result of each trial; None, grey and dashed, for one without.
+        colour: Result of each trial; None, or no finite number, grey and dashed, for one without.
         label: What `colour` is, with its unit; at the colour bar.
         best: Trial that is drawn thickest, on top.
 
@@ -85,13 +91,17 @@ def draw_parallel(axes: Sequence[Axis], colour: Sequence[float | None], label: s
     for axis in axes:
         if len(axis.values) != len(colour):
             raise ValueError(f"draw_parallel: {axis.title} has {len(axis.values)} values for {len(colour)} trials.")
-    known = [value for value in colour if value is not None]
-    norm = Normalize(min(known), max(known)) if known and max(known) > min(known) else Normalize(0, 1)
+    results = [_finite(value) for value in colour]
+    known = [value for value in results if value is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    equal = low == high  # one value has no scale: it stands in the middle of the bar, alone
+    norm = Normalize(low - 0.5, low + 0.5) if equal else Normalize(low, high)
     scales = [scale_of(axis) for axis in axes]
     with new_figure(max(4.8, 1.05 * len(axes) + 0.9), 3.4) as figure:
         plot = figure.subplots()
-        for trial in sorted(range(len(colour)), key=lambda trial: (trial == best, colour[trial] or -math.inf)):
-            value = colour[trial]
+        lowest_first = [-math.inf if value is None else value for value in results]
+        for trial in sorted(range(len(results)), key=lambda trial: (trial == best, lowest_first[trial])):
+            value = results[trial]
             plot.plot(
                 range(len(axes)),
                 [scale.heights[trial] for scale in scales],
@@ -126,6 +136,7 @@ def draw_parallel(axes: Sequence[Axis], colour: Sequence[float | None], label: s
         plot.set_ylim(NONE_AT - 0.05 if any(NONE_AT in scale.heights for scale in scales) else -0.04, 1.04)
         plot.margins(x=0.02)
         if known:
-            bar = figure.colorbar(ScalarMappable(norm, ALONG.resampled(32)), ax=plot, label=label)
+            ticks = [low] if equal else None
+            bar = figure.colorbar(ScalarMappable(norm, ALONG.resampled(32)), ax=plot, label=label, ticks=ticks)
             bar.outline.set_visible(False)
     return figure

@@ -42,6 +42,33 @@ def test_a_line_a_trial():
     assert best.get_linewidth() > worst.get_linewidth()
 
 
+@pytest.mark.parametrize("results", [[90.0], [90.0, 90.0, None], [90.0, float("nan"), float("inf")]])
+def test_equal_results_have_one_colour_and_their_value_at_the_bar(results):
+    axes = [Axis("β", list(range(len(results)))), Axis("top-1", results)]
+    plot, bar = draw_parallel(axes, results, "top-1, %", best=0).axes
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["90"]
+    assert list(bar.get_ylim()) == [89.5, 90.5]
+    lines = [line for line in plot.lines if line.get_marker() == "o"]
+    solid = [to_hex(line.get_color()) for line in lines if line.get_linestyle() == "-"]
+    assert solid == [to_hex(ALONG(0.5))] * results.count(90.0)
+    assert len(lines) == len(results)
+
+
+def test_numbers_that_are_not_finite_are_none():
+    nan, inf = float("nan"), float("inf")
+    assert scale_of(Axis("top-1", [nan, 1, 3, -inf])) == scale_of(Axis("top-1", [None, 1, 3, None]))
+    plot = draw_parallel([Axis("β", [1, 2, 3])] * 2, [nan, 50.0, 60.0], "top-1, %", best=None).axes[0]
+    failed, worst, best = (line for line in plot.lines if line.get_marker() == "o")
+    assert failed.get_linestyle() == "--"
+    assert [to_hex(line.get_color()) for line in (worst, best)] == [to_hex(ALONG(0.0)), to_hex(ALONG(1.0))]
+
+
+def test_a_result_of_zero_lies_above_trials_without_one():
+    plot = draw_parallel([Axis("β", [1, 2, 3])] * 2, [0.0, None, -1.0], "gain", best=None).axes[0]
+    heights = [next(iter(line.get_ydata())) for line in plot.lines if line.get_marker() == "o"]
+    assert heights == [0.5, 1.0, 0.0]
+
+
 @pytest.mark.parametrize("trials", [1, 60])
 def test_labels_have_room(trials):
     axes = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FILE = "class_tokens.json"
 SCHEMA = 1
 MEASURES = {
-    "class_accuracy_unconditional": "class, unconditional",
+    "class_accuracy_unconditional": "class, no label",
     "class_accuracy": "class, true label",
     "class_loss": "class loss",
     "token_accuracy": "token accuracy",
@@ -91,7 +92,12 @@ class ClassTokenResults(Callback):
         )
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the files and print the table, on rank 0."""
+        """Write the files and print the table, on rank 0.
+
+        Raises:
+            ValueError: If a measure is not finite, naming which and at which scales; nothing is written then.
+        """
+        _refuse_what_is_not_finite(trainer, _as_task(pl_module))
         folder = Path(trainer.log_dir or trainer.default_root_dir)  # asks all ranks
         if not trainer.is_global_zero:
             return
@@ -139,6 +145,20 @@ class ClassTokenResults(Callback):
             "given_by": "model.checkpoint",
             "sha256": weights_sha256(resolve(self._checkpoint, key="model.checkpoint")),
         }
+
+
+def _refuse_what_is_not_finite(trainer: Trainer, task: ClassTokenTuning) -> None:
+    wrong = []
+    for name in MEASURES:
+        values = {k: trainer.callback_metrics[f"test/{name}/{k:02d}"].item() for k in range(len(task.var.scales))}
+        if scales := [str(k) for k, value in values.items() if not math.isfinite(value)]:
+            wrong.append(f"{name} at scale {', '.join(scales)}")
+    if wrong:
+        wider = "" if trainer.precision == "32-true" else f", or --trainer.precision 32-true, not {trainer.precision}"
+        raise ValueError(
+            f"`hieramp test` measured numbers that are not finite, and wrote nothing: {'; '.join(wrong)}. Test weights "
+            f"that are finite (--model.checkpoint FILE or --ckpt_path FILE){wider}."
+        )
 
 
 def _as_task(module: LightningModule) -> ClassTokenTuning:

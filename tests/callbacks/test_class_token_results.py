@@ -8,6 +8,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hieramp_lit.callbacks import RunLogger
+from hieramp_lit.figures import save_figure
+from hieramp_lit.figures.class_token_accuracy import ScaleAccuracy, draw_class_token_accuracy
 from hieramp_lit.files import sha256
 from tests.tasks.tuning import (
     NoiseDataModule,
@@ -82,6 +84,10 @@ def test_accuracies_are_those_of_every_image_by_itself(tokenizer, tuned, tmp_pat
     assert [(one["scale"], one["side"], one["stage"]) for one in result["scales"]] == [
         (0, 1, "none"), (1, 2, "coarse"), (2, 4, "mid"),
     ]  # fmt: skip
+    points = [ScaleAccuracy(side, *both) for side, *both in zip((1, 2, 4), blind, seeing, strict=True)]
+    figure = draw_class_token_accuracy(points, chance=0.1)
+    (drawn,) = save_figure(figure, tmp_path / "expected", ("png",))
+    assert (tmp_path / "found/version_0/class_tokens.png").read_bytes() == drawn.read_bytes()
 
 
 def test_batches_change_nothing_and_validation_measures_the_same(tokenizer, tuned, tmp_path):
@@ -112,7 +118,24 @@ def test_files_say_the_same_and_what_was_measured(tokenizer, tuned, tmp_path, ca
     assert {path.suffix for path in folder.glob("class_tokens.*")} == {".json", ".csv", ".png", ".pdf", ".svg"}
     table = capsys.readouterr().out
     assert "4×4" in table
+    assert "…" not in table, "a heading is cut at 80 columns"
     assert "4 test images of NoiseDataModule, trainer.limit_test_batches 1" in " ".join(table.split())
+
+
+@pytest.mark.parametrize(
+    ("part", "run", "named"),
+    [
+        ("class_head", {}, r"nothing: class_loss at scale 0, 1, 2\. .*finite \(--model\.checkpoint FILE .*FILE\)\.$"),
+        ("head", {"precision": "bf16-mixed"}, r"nothing: token_loss at .*--trainer\.precision 32-true, not bf16-mixed"),
+    ],
+    ids=["class loss", "token loss"],
+)
+def test_what_is_not_finite_is_refused_by_name_and_nothing_is_written(tokenizer, tuned, tmp_path, part, run, named):
+    task = of_weights(tokenizer, tuned)
+    torch.nn.init.constant_(task.var.get_submodule(part).bias, torch.nan)
+    with pytest.raises(ValueError, match=named):
+        found_by(task, tmp_path, **run)
+    assert not list(tmp_path.rglob("class_tokens.*"))
 
 
 def test_a_checkpoint_of_the_fit_gives_the_weights(tokenizer, tuned, tmp_path):

@@ -18,6 +18,8 @@ from hieramp_lit.shards.saliency import stack_saliency
 
 Pixels = NDArray[np.uint8]
 
+_REMEDY = "Make the set again."
+
 
 class ImageMaps(NamedTuple):
     """One image and what its class tokens attended to.
@@ -76,11 +78,15 @@ def stored_maps(shards: ShardSet, positions: Iterable[int], patch_nums: Sequence
         In ascending order of the positions.
 
     Raises:
-        ShardError: If a shard is damaged, or the set has no such position.
+        ShardError: If a shard is damaged, the set has no such position, or the images have class tokens at other
+            scales than the first of them, or at none.
         ValueError: If the set stores no maps, or does not say of which scales.
     """
-    sides = _sides(shards, patch_nums)
-    return [_with_maps(sample, sample.saliency, sides, shards) for sample in shards.take(positions)]
+    sides, scales = _sides(shards, patch_nums), _TokenScales(shards)
+    found = [_with_maps(sample, sample.saliency, sides, shards) for sample in shards.take(positions)]
+    for one in found:
+        scales.check(one.key, one.maps)
+    return found
 
 
 def every_stored_map(
@@ -94,21 +100,24 @@ def every_stored_map(
         images: Also decode the images, which takes most of the time; None stands for them otherwise.
 
     Raises:
-        ShardError: If a shard is damaged.
+        ShardError: If a shard is damaged, or as for `stored_maps`.
         ValueError: As for `stored_maps`.
     """
-    sides = _sides(shards, patch_nums)
+    sides, scales = _sides(shards, patch_nums), _TokenScales(shards)
     for record in shards.manifest.shards:
         for key, fields in shards.read(record):
             if images:
                 sample = decode_sample(key, fields, record.file)
-                yield key, _with_maps(sample, sample.saliency, sides, shards).maps, sample.image
-                continue
-            try:
-                stored = decode_array(fields[SALIENCY], np.float16, 3) if SALIENCY in fields else None
-            except ValueError as error:
-                raise ShardError(f"{shards.path / record.file}: {key}.{SALIENCY}: {error}.") from error
-            yield key, _own_grids(key, stored, sides, shards), None
+                stored, image = sample.saliency, sample.image
+            else:
+                image = None
+                try:
+                    stored = decode_array(fields[SALIENCY], np.float16, 3) if SALIENCY in fields else None
+                except ValueError as error:
+                    raise ShardError(f"{shards.path / record.file}: {key}.{SALIENCY}: {error}.") from error
+            maps = _own_grids(key, stored, sides, shards)
+            scales.check(key, maps)
+            yield key, maps, image
 
 
 def recomputed_maps(
@@ -157,6 +166,32 @@ def recomputed_maps(
             "them. Give the set's own configuration, and a device like the one that it was made on."
         )
     return found
+
+
+class _TokenScales:
+    """The scales that have a class token: a property of a set, so that of its first image."""
+
+    def __init__(self, shards: ShardSet) -> None:
+        self._shards = shards
+        self._first: tuple[str, list[bool]] | None = None
+
+    def check(self, key: str, maps: Sequence[Map | None]) -> None:
+        """Refuse an image whose maps are missing where others have one, or the other way round."""
+        present = [one is not None for one in maps]
+        if self._first is None:
+            if not any(present):
+                raise ShardError(
+                    f"{self._shards.path}: {key}.{SALIENCY}: NaN at every scale, so it has no map. {_REMEDY}"
+                )
+            self._first = key, present
+        first, expected = self._first
+        if present != expected:
+            scale = next(k for k, pair in enumerate(zip(present, expected, strict=True)) if pair[0] != pair[1])
+            found, other = ("a map", "NaN") if present[scale] else ("NaN", "a map")
+            raise ShardError(
+                f"{self._shards.path}: {key}.{SALIENCY}: {found} at scale {scale}, where {first} has {other}; all "
+                f"images of a set have class tokens at the same scales. {_REMEDY}"
+            )
 
 
 def _check_generator(shards: ShardSet, generator: Generator) -> None:

@@ -10,6 +10,7 @@ from hieramp_lit.analysis.saliency import (
     recomputed_maps,
     stored_maps,
 )
+from hieramp_lit.generate.base import Generator
 from hieramp_lit.shards import ShardError, ShardSet
 from hieramp_lit.var import Sampling
 from tests.analysis.saliency.making import generator
@@ -110,3 +111,34 @@ def test_a_set_that_does_not_say_its_scales(finished: Path) -> None:  # noqa: F8
 def test_a_generator_without_tokens_has_no_maps(finished: Path) -> None:  # noqa: F811
     with pytest.raises(ValueError, match="no token maps"):
         recomputed_maps(ShardSet.open(finished), NoiseGenerator(), [0])
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_maps_that_are_missing_of_one_image_are_named(
+    images: bool, lively_var: Path, tiny_tokenizer: Path, tmp_path: Path
+) -> None:
+    shards = without_maps(tmp_path / "all", generator(lively_var, tiny_tokenizer), 7, slice(None))
+    with pytest.raises(ShardError, match=r"r00007_00000\.saliency\.npy: NaN at scale 0, where r00000_00000 has a map"):
+        list(every_stored_map(shards, images=images))
+    with pytest.raises(ShardError, match=r"r00007_00000\.saliency\.npy: NaN at every scale"):
+        stored_maps(shards, [7])
+    shards = without_maps(tmp_path / "one", generator(lively_var, tiny_tokenizer), 0, slice(2, 3))
+    with pytest.raises(ShardError, match=r"r00001_00000\.saliency\.npy: a map at scale 2, where r00000_00000 has NaN"):
+        list(every_stored_map(shards, images=images))
+    with pytest.raises(ShardError, match=r"r00005_00000.* a map at scale 2, where r00000_00000 has NaN"):
+        stored_maps(shards, [0, 5])
+
+
+def without_maps(folder: Path, made: Generator, cls: int, scales: slice) -> ShardSet:
+    """A set of one image a class; one of them has NaN instead of its maps of some scales."""
+    usual = made.generate
+
+    def damaged(labels_B, indices_B, seed, record_saliency=False):
+        answer = usual(labels_B, indices_B, seed, record_saliency)
+        for (_, k), maps_2Bl in answer.saliency.items():  # the conditional half first
+            if k in range(4)[scales]:
+                maps_2Bl[: len(labels_B)][labels_B == cls] = float("nan")
+        return answer
+
+    made.generate = damaged  # type: ignore[method-assign]
+    return make_set(folder, made, images_per_class=1, save_saliency=True)

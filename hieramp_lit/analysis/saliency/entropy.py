@@ -33,5 +33,14 @@ def entropy_share(map_hw: Map) -> float | None:
     Raises:
         ValueError: If it is no such map.
     """
-    entropy, side = map_entropy(map_hw), square_side(map_hw)
+    return share_of_highest(map_entropy(map_hw), len(map_hw))
+
+
+def share_of_highest(entropy: float, side: int) -> float | None:
+    """What `entropy_share` answers, of an entropy that is known.
+
+    Args:
+        entropy: In nats.
+        side: Of the map.
+    """
     return None if side == 1 else min(1.0, entropy / math.log(side * side))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from hieramp_lit.analysis.saliency.maps import ImageMaps
@@ -114,14 +115,15 @@ def write_figures(looks: Sequence[Look], folder: Path, formats: Sequence[str] = 
         means = look.measures.scale_means()
         share = means["entropy_share"]
         entropy[look.title] = EntropyLine(
-            [one.mean for one in share], [one.std for one in share], len(look.measures.keys)
+            [one.mean for one in share], [one.std for one in share], max(one.n for one in share)
         )
         masks = [mask_share for mask_share in look.measures.mask_shares if not np.isnan(mask_share)]
         if masks:
+            images = max(one.n for one in means["iou"])
             iou, pointing, chance = (
                 [one.mean for one in means[name]] for name in ("iou", "pointing", "pointing_chance")
             )
-            found[look.title] = OverlapLine(iou, pointing, chance, sum(masks) / len(masks), len(masks))
+            found[look.title] = OverlapLine(iou, pointing, chance, sum(masks) / len(masks), images)
     folder.mkdir(parents=True, exist_ok=True)
     sides = looks[0].measures.sides
     written = save_figure(draw_saliency_entropy(entropy, sides), folder / "entropy", formats)
@@ -158,17 +160,17 @@ def _grid(looks: Sequence[Look], scale: int) -> Image.Image | None:
 def _image_lines(looks: Sequence[Look]) -> Iterator[list[object]]:
     for look in looks:
         measures = look.measures
-        values = {name: measures.values(name) for name in MEASURES}
-        for place, (key, cls) in enumerate(zip(measures.keys, measures.classes, strict=True)):
-            for scale, side in enumerate(measures.sides):
-                numbers = [_cell(values[name][place, scale]) for name in MEASURES]
-                yield [look.title, key, cls, scale, side, *numbers, _cell(measures.mask_shares[place])]
+        values = np.stack([measures.values(name) for name in MEASURES], axis=-1)
+        cells = _cells(values).tolist()
+        shares = _cells(np.array(measures.mask_shares)).tolist()
+        for key, cls, scales, share in zip(measures.keys, measures.classes, cells, shares, strict=True):
+            for scale, (side, numbers) in enumerate(zip(measures.sides, scales, strict=True)):
+                yield [look.title, key, cls, scale, side, *numbers, share]
 
 
 def _class_lines(looks: Sequence[Look], names: Sequence[str]) -> Iterator[list[object]]:
     for look in looks:
-        for cls in sorted(set(look.measures.classes)):
-            means = look.measures.class_means(cls)
+        for cls, means in look.measures.class_means().items():
             for scale, side in enumerate(look.measures.sides):
                 numbers = [value for name in names for value in means[name][scale]]
                 yield [look.title, cls, look.class_names[cls], scale, side, *numbers]
@@ -181,9 +183,9 @@ def _scale_lines(looks: Sequence[Look], names: Sequence[str]) -> Iterator[list[o
             yield [look.title, scale, side, *(value for name in names for value in means[name][scale])]
 
 
-def _cell(value: float) -> float | None:
-    """None, which CSV leaves empty, where there is no number."""
-    return None if np.isnan(value) else float(value)
+def _cells(values: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Floats, and None, which CSV leaves empty, where there is no number."""
+    return np.where(np.isnan(values), None, values.astype(object))
 
 
 def _save(picture: Image.Image, path: Path) -> Path:

@@ -1,6 +1,7 @@
 """Maps of class tokens on the grids that they were computed on, and on those of images."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ def own_grids(stored_KPP: NDArray[np.float16], patch_nums: Sequence[int]) -> tup
     K, P = stored_KPP.shape[0], stored_KPP.shape[-1]
     if stored_KPP.ndim != 3 or stored_KPP.shape[1] != P or not 0 < K <= len(patch_nums) or patch_nums[K - 1] != P:
         raise ValueError(f"maps of shape {stored_KPP.shape} are not of scales of sides {list(patch_nums)}")
-    grids = [_own_grid(stored_KPP[k], patch_nums[k], k) for k in range(K)]
+    absent = np.isnan(stored_KPP).all((1, 2))
+    grids = [None if absent[k] else _own_grid(stored_KPP[k], patch_nums[k], k) for k in range(K)]
     return (*grids, *[None] * (len(patch_nums) - K))
 
 
@@ -62,9 +64,15 @@ def sums(pixels_HW: NDArray[np.bool_], side: int) -> NDArray[np.int64]:
     Raises:
         ValueError: If the image is smaller than the map.
     """
-    first_row, first_column = (np.searchsorted(_along(side, length), np.arange(side)) for length in pixels_HW.shape)
+    first_row, first_column = (_first(side, length) for length in pixels_HW.shape)
     counts = np.add.reduceat(pixels_HW, first_column, axis=1, dtype=np.int64)
     return np.add.reduceat(counts, first_row, axis=0)
+
+
+@lru_cache(maxsize=256)
+def pixels_per_position(side: int, height: int, width: int) -> NDArray[np.int64]:
+    """How many pixels of an image lie in each position of a map. Arguments, answer and errors as of `cells`, `sums`."""
+    return sums(np.ones((height, width), bool), side)
 
 
 def enlarged(map_hw: Map, height: int, width: int) -> Map:
@@ -89,13 +97,14 @@ def square_side(map_hw: Map) -> int:
     """
     if map_hw.ndim != 2 or map_hw.shape[0] != map_hw.shape[1] or not map_hw.size:
         raise ValueError(f"a map of shape {map_hw.shape}: expected (side, side)")
-    if not (np.isfinite(map_hw).all() and map_hw.min() >= 0 and map_hw.max() > 0):
+    if not (map_hw.min() >= 0 and 0 < map_hw.max() < np.inf):  # NaN is neither
         raise ValueError(
             f"a map of side {len(map_hw)} is no attention: expected finite values, none negative, not all 0"
         )
     return len(map_hw)
 
 
+@lru_cache(maxsize=256)
 def _along(side: int, length: int) -> NDArray[np.int64]:
     """Position that the centre of each of some pixels in a line lies in."""
     if length < side:
@@ -103,17 +112,28 @@ def _along(side: int, length: int) -> NDArray[np.int64]:
     return (2 * np.arange(length) + 1) * side // (2 * length)
 
 
-def _own_grid(stored_PP: NDArray[np.float16], side: int, scale: int) -> Map | None:
-    P = len(stored_PP)
-    if np.isnan(stored_PP).all():
-        return None
-    if side > P:
-        raise ValueError(f"scale {scale} of side {side} is stored at side {P}, below its own")
+@lru_cache(maxsize=256)
+def _first(side: int, length: int) -> NDArray[np.int64]:
+    """The first pixel in a line of each position."""
+    return np.searchsorted(_along(side, length), np.arange(side))
+
+
+@lru_cache(maxsize=256)
+def _enlargement(side: int, P: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """In raster order: for each position of a map the first that it is stored at, for each stored one its source."""
     # The enlargement's own arithmetic, on positions instead of values: no rounding can differ.
     source_P = interpolate(torch.arange(float(side))[None, None], size=P, mode="nearest")[0, 0].long().numpy()
     first = np.searchsorted(source_P, np.arange(side))
-    grid = stored_PP[np.ix_(first, first)]
-    if not np.array_equal(grid[np.ix_(source_P, source_P)], stored_PP):
+    return first[:, None] * P + first, source_P[:, None] * side + source_P
+
+
+def _own_grid(stored_PP: NDArray[np.float16], side: int, scale: int) -> Map:
+    P = len(stored_PP)
+    if side > P:
+        raise ValueError(f"scale {scale} of side {side} is stored at side {P}, below its own")
+    first, source = _enlargement(side, P)
+    grid = stored_PP.take(first)
+    if not (grid.take(source) == stored_PP).all():
         raise ValueError(f"the map of scale {scale} is no {side} × {side} map enlarged to {P} × {P}")
     values: Map = grid.astype(np.float64)
     square_side(values)

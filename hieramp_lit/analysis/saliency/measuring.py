@@ -1,6 +1,6 @@
 """Numbers of many maps: entropy, and overlap with masks where these are known; per image, class and scale.
 
-Legend: ``N`` images · ``K`` scales.
+Legend: ``N`` images · ``M`` measures · ``K`` scales.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hieramp_lit.analysis.saliency.entropy import entropy_share, map_entropy
+from hieramp_lit.analysis.saliency.entropy import map_entropy, share_of_highest
 from hieramp_lit.analysis.saliency.grids import Map
 from hieramp_lit.analysis.saliency.overlap import Mask, overlap
 
@@ -53,7 +53,8 @@ class MapMeasures:
         self.mask_shares: list[float] = []
         self.unmasked: list[str] = []
         self.empty: list[str] = []
-        self._values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in MEASURES}
+        self._rows_MK: list[NDArray[np.float64]] = []
+        self._stacked_NMK: NDArray[np.float64] | None = None
 
     def add(self, key: str, cls: int, maps: Sequence[Map | None], mask_HW: Mask | None = None) -> None:
         """Measure one image.
@@ -75,30 +76,36 @@ class MapMeasures:
         self.keys.append(key)
         self.classes.append(cls)
         self.mask_shares.append(float(mask_HW.mean()) if mask_HW is not None and masked else np.nan)
-        row = {name: np.full(len(maps), np.nan) for name in MEASURES}
+        row_MK = np.full((len(MEASURES), len(maps)), np.nan)
         for k, map_hw in enumerate(maps):
             if map_hw is None:
                 continue
-            share = entropy_share(map_hw)
-            row["entropy"][k], row["entropy_share"][k] = map_entropy(map_hw), np.nan if share is None else share
+            entropy = map_entropy(map_hw)
+            share = share_of_highest(entropy, len(map_hw))
+            row_MK[: -len(OVERLAP), k] = entropy, np.nan if share is None else share
             if mask_HW is not None and masked:
-                for name, value in zip(OVERLAP, overlap(map_hw, mask_HW), strict=True):
-                    row[name][k] = value
-        for name in MEASURES:
-            self._values[name].append(row[name])
+                row_MK[-len(OVERLAP) :, k] = overlap(map_hw, mask_HW)
+        self._rows_MK.append(row_MK)
+        self._stacked_NMK = None
 
     def values(self, name: str) -> NDArray[np.float64]:
         """One of `MEASURES` for each image and scale; NaN where it has none. Shape ``(N, K)``."""
-        return np.array(self._values[name]).reshape(len(self.keys), len(self.sides))
+        if self._stacked_NMK is None:
+            self._stacked_NMK = np.array(self._rows_MK).reshape(len(self.keys), len(MEASURES), len(self.sides))
+        return self._stacked_NMK[:, MEASURES.index(name)]
 
     def scale_means(self) -> dict[str, list[Mean]]:
         """Each measure but the threshold per scale, over all images that have it."""
         return {name: means(self.values(name)) for name in MEASURES if name != "threshold"}
 
-    def class_means(self, cls: int) -> dict[str, list[Mean]]:
-        """The same over the images of one class."""
-        of_class = np.array(self.classes) == cls
-        return {name: means(self.values(name)[of_class]) for name in MEASURES if name != "threshold"}
+    def class_means(self) -> dict[int, dict[str, list[Mean]]]:
+        """The same over the images of each class, by its cls, ascending."""
+        classes = np.array(self.classes)
+        measured = {name: self.values(name) for name in MEASURES if name != "threshold"}
+        return {
+            cls: {name: means(values_NK[classes == cls]) for name, values_NK in measured.items()}
+            for cls in sorted(set(self.classes))
+        }
 
 
 def means(values_NK: NDArray[np.float64]) -> list[Mean]:

@@ -29,9 +29,20 @@ def test_means_per_scale_by_hand() -> None:
 
 
 def test_means_of_a_class() -> None:
-    measures = measured(EVEN, HALF, HALF)
-    assert measures.class_means(0)["entropy_share"][1].mean == pytest.approx(0.75)
-    assert measures.class_means(1)["entropy_share"][1] == Mean(pytest.approx(0.5), None, 1)
+    means = measured(EVEN, HALF, HALF, HALF, classes=(4, 2, 4, 0)).class_means()
+    assert list(means) == [0, 2, 4]
+    assert means[4]["entropy_share"][1].mean == pytest.approx(0.75)
+    assert means[4]["entropy_share"][1].n == 2
+    assert means[2]["entropy_share"][1] == means[0]["entropy_share"][1] == Mean(pytest.approx(0.5), None, 1)
+    assert means[4]["iou"][1] == Mean(0.75, pytest.approx(math.sqrt(0.125)), 2)
+    assert MapMeasures((1, 2)).class_means() == {}
+
+
+def test_values_follow_images_that_come_later() -> None:
+    measures = measured(EVEN)
+    assert measures.values("iou")[:, 1].tolist() == [0.5]
+    measures.add("r00001_00000", 1, (None, HALF), TOP)
+    assert measures.values("iou")[:, 1].tolist() == [0.5, 1.0]
 
 
 def test_images_without_mask_count_for_entropy_alone() -> None:

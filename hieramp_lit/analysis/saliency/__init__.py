@@ -14,7 +14,7 @@ from hieramp_lit.analysis.saliency.maps import (
 )
 from hieramp_lit.analysis.saliency.masks import MaskFolder, bright_mask
 from hieramp_lit.analysis.saliency.measuring import MapMeasures, Mean, paired_differences
-from hieramp_lit.analysis.saliency.overlap import Mask, Overlap, best_iou, overlap, pointing_game
+from hieramp_lit.analysis.saliency.overlap import Mask, Overlap, overlap
 from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips, overlay
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Overlap",
     "Recomputed",
     "StripRow",
-    "best_iou",
     "bright_mask",
     "chosen_positions",
     "draw_maps",
@@ -42,7 +41,6 @@ __all__ = [
     "own_grids",
     "paired_differences",
     "patch_nums_of",
-    "pointing_game",
     "recomputed_maps",
     "stored_maps",
 ]

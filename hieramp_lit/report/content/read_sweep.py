@@ -8,7 +8,7 @@ from typing import Any
 
 from hieramp_lit.files import read_json
 from hieramp_lit.report.content.read_trial import read_trial
-from hieramp_lit.report.content.story import Member, Story
+from hieramp_lit.report.content.story import Member, Story, same_plan
 from hieramp_lit.report.results import FILE
 from hieramp_lit.sweeps import Trial, describe, short_names
 
@@ -137,14 +137,33 @@ def is_off(trial: SweptTrial) -> bool:
 
 
 def best_story(sweep: Sweep) -> Story | None:
-    """The best trial's story, beside the set that amplifies nothing at the same seed, where the sweep has one."""
+    """The best trial's story, beside the set that amplifies nothing: its own, the sweep's where that tells more."""
     best = sweep.best
     story = None if best is None else best.story
     if best is None or story is None:
         return None
     off = sweep.off
-    others: Sequence[Member] = ()
-    if off is not None and off is not best and story.beside("plain") is None and off.story is not None:
-        others = [off.story.main]
-    name = f"Best trial: {sweep.words(best)}"
-    return replace(story, name=name, members=(story.main, *others, *story.members[1:]))
+    others = story.members[1:]
+    if off is not None and off is not best and off.story is not None:
+        others = _with_plain(story.main, others, off.story.main)
+    return replace(story, name=f"Best trial: {sweep.words(best)}", members=(story.main, *others))
+
+
+def _with_plain(main: Member, others: tuple[Member, ...], off: Member) -> tuple[Member, ...]:
+    """Lay the sweep's plain member beside, unless the trial's own is judged or no worse.
+
+    The one that is judged, and the one whose set is of the same plan; both if these are two.
+    """
+    own = next((member for member in others if member.kind == "plain"), None)
+    if own is not None and own.result is not None:
+        return others
+    rest = tuple(member for member in others if member is not own)
+    if own is None or not own.draws or _same_plan(main, off):
+        return (off, *rest)
+    if off.result is None:
+        return others
+    return (own, replace(off, draws=()), *rest) if _same_plan(main, own) else (off, *rest)
+
+
+def _same_plan(main: Member, plain: Member) -> bool:
+    return bool(main.draws and plain.draws) and same_plan(main.draws[0], plain.draws[0])

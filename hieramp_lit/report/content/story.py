@@ -149,6 +149,12 @@ def schedule_words(configuration: Mapping[str, Any]) -> str:
     return words
 
 
+def same_plan(one: ShardSet, other: ShardSet) -> bool:
+    """Whether two sets have the same images to make: seed, images of each class, class rows."""
+    plans = [(shards.manifest.seed, shards.manifest.images_per_class, shards.classes.rows) for shards in (one, other)]
+    return plans[0] == plans[1]
+
+
 def open_sets(folders: Iterable[tuple[str, Path | None]], remedy: str) -> tuple[tuple[ShardSet, ...], list[str]]:
     """Open sets that a file names.
 

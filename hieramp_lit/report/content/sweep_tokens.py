@@ -2,7 +2,7 @@
 
 from hieramp_lit.analysis import TokenAnalysis
 from hieramp_lit.report.content.read_sweep import TOLERANCE, Sweep, SweptTrial
-from hieramp_lit.report.content.story import Story
+from hieramp_lit.report.content.story import Story, same_plan
 from hieramp_lit.report.content.sweep_grid import strength_of
 from hieramp_lit.report.content.token_counts import TokenCounts
 from hieramp_lit.report.content.tokens import compared
@@ -62,10 +62,10 @@ def _pair(trial: SweptTrial, off: Story | None, counts: TokenCounts) -> tuple[To
         return "the set is gone."
     own = None if trial.story is None else trial.story.beside("plain")
     offered = [None if own is None or not own.draws else own.draws[0], _set_of(off)]
-    plain = next((one for one in offered if one is not None and _same_plan(ours, one)), None)
+    plain = next((one for one in offered if one is not None and same_plan(ours, one)), None)
     if plain is None:
         return (
-            "no set of the same seed and images per class with nothing amplified: a trial of the sweep with "
+            "no set of the same seed, classes and images per class with nothing amplified: a trial of the sweep with "
             "`generate.model.amplification: null` makes one, and so does `off: {}` in each trial's configuration."
         )
     counted, base = counts.of(ours), counts.of(plain)
@@ -76,10 +76,3 @@ def _pair(trial: SweptTrial, off: Story | None, counts: TokenCounts) -> tuple[To
 
 def _set_of(story: Story | None) -> ShardSet | None:
     return story.main.draws[0] if story is not None and story.main.draws else None
-
-
-def _same_plan(ours: ShardSet, plain: ShardSet) -> bool:
-    return (ours.manifest.seed, ours.manifest.images_per_class) == (
-        plain.manifest.seed,
-        plain.manifest.images_per_class,
-    )

@@ -14,16 +14,27 @@ from PIL import Image
 from torch.distributed.fsdp import FSDPModule
 
 from hieramp_lit.amplify import Amplification
+from hieramp_lit.analysis.saliency import StripRow, draw_strips
 from hieramp_lit.callbacks import RunLogger, TuningSamples
 from hieramp_lit.checkpoints import save
 from hieramp_lit.data import TokenDataModule
 from hieramp_lit.generate import Sampling, VARGenerator
+from hieramp_lit.generate.real_maps import maps_of_tokens
 from hieramp_lit.generate.workspace import Workspace
 from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.shards.contact_sheet import draw_grid
 from hieramp_lit.var import VAR, load_var
 from tests.data.tokens.token_caches import image_data, make_cache, write_images
-from tests.tasks.tuning import NoiseDataModule, architecture, same, trainer, tuning, weights, write_tokenizer
+from tests.tasks.tuning import (
+    NoiseDataModule,
+    NoiseSamples,
+    architecture,
+    same,
+    trainer,
+    tuning,
+    weights,
+    write_tokenizer,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -133,16 +144,27 @@ class TestWhatIsShown:
         arguments = {"checkpoint": str(tmp_path / "begun.safetensors"), "export": exported}
         _, _, folder = fit(tokenizer, tmp_path, chosen, **arguments)
         var = load_var(exported)
+        vqvae = tokenizer.load(var.scales)
         rows = torch.tensor([7, 7, 7, 2, 2, 2])
-        blocks = {}
+        blocks, made = {}, {}
         for title, amplification in (("step 6", None), ("amplified", shown)):
-            generator = VARGenerator(tokenizer.load(var.scales), var, SAMPLING, amplification)
-            images = generator.generate(rows, torch.tensor([0, 1, 2] * 2), 5).images.numpy()
+            generator = VARGenerator(vqvae, var, SAMPLING, amplification)
+            made[title] = generator.generate(rows, torch.tensor([0, 1, 2] * 2), 5, record_saliency=True)
+            images = made[title].images.numpy()
             blocks[title] = [list(images[:3]), list(images[3:])]
         assert not np.array_equal(blocks["step 6"], blocks["amplified"])
         expected = draw_grid(blocks, ["7", "2"], cell=96)
         with Image.open(folder / "step-000006.png") as sheet:
             assert np.array_equal(np.asarray(sheet), np.asarray(expected))
+        plain = made["step 6"]
+        conditional = {place: map_2Bl[[0, 3]] for place, map_2Bl in plain.saliency.items()}
+        assert _shows(folder / "maps-000006.png", ["7", "2"], plain.images[[0, 3]], conditional)
+
+        image = NoiseSamples(7).images[:1]
+        teacher_input = vqvae.teacher_input(vqvae.encode(image / 127.5 - 1))
+        for row, shown_so in ((10, True), (0, False)):  # its own row would show what the label looks for
+            maps = maps_of_tokens(var, teacher_input, torch.tensor([row]))
+            assert _shows(folder / "real-000006.png", ["real 0"], image.permute(0, 2, 3, 1), maps) == shown_so
 
     def test_equal_runs_give_equal_bytes_and_other_weights_others(self, tokenizer, tmp_path):
         first, second = (files(fit(tokenizer, tmp_path / name, samples())[2]) for name in ("first", "second"))
@@ -195,6 +217,17 @@ def test_tokens_of_a_cache_load_the_decoder_at_the_first_sheet(tmp_path, caplog)
     _, _, of_images = fit(tokenizer, tmp_path / "images_run", samples(rows=[0, 1], every_n_steps=None), data=again)
     for name in ("step-000006.png", "maps-000006.png"):
         assert files(of_images)[name] == files(folder)[name]
+
+
+def _shows(file, titles, images, maps):
+    """Whether a picture has these images, each with its maps of the block before the last (of two)."""
+    of_image = [
+        [maps[0, scale][place].reshape(side, side).double().numpy() for scale, side in enumerate((1, 2, 4))]
+        for place in range(len(titles))
+    ]
+    rows = [StripRow(*parts) for parts in zip(titles, images.numpy(), of_image, strict=True)]
+    with Image.open(file) as shown:
+        return np.array_equal(np.asarray(shown), np.asarray(draw_strips(rows)))
 
 
 class Run:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from hieramp_lit.commands import following
 from hieramp_lit.commands.closing import close, command_line
 from hieramp_lit.commands.reporting import FILE as REPORT
 from hieramp_lit.commands.reporting import end_with_report
@@ -25,6 +26,7 @@ from hieramp_lit.distill import (
     trial_folder,
 )
 from hieramp_lit.report.results import FILE as RESULT
+from hieramp_lit.shards import ShardSet
 from hieramp_lit.stages import StageError
 
 _FAILED = 1
@@ -80,9 +82,9 @@ def _what(trial: Trial, stages: Stages, summary: Mapping[str, float]) -> str:
 def _next(trial: Trial, stages: Stages, out: Path) -> str:
     if not trial.report:
         return command_line("report", out, "-o", out / REPORT)
-    if stages.off is not None:
-        return command_line("analyze", stages.generate.folder, "--against", stages.off.folder)
-    return command_line("sweep", "run", "FILE.yaml")
+    if stages.off is None:
+        return command_line("sweep", "run", "FILE.yaml")
+    return following.analyze_set(ShardSet.open(stages.generate.folder), ShardSet.open(stages.off.folder))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

@@ -6,7 +6,10 @@ What only the user knows is a word in capitals, such as STUDENT.yaml: a configur
 from collections.abc import Sequence
 from pathlib import Path
 
+from hieramp_lit.analysis.token_maps import token_maps
+from hieramp_lit.classes.agreement import same_class
 from hieramp_lit.commands.closing import command_line
+from hieramp_lit.shards import ShardSet
 
 CHECKPOINT = "CHECKPOINT"
 """Stands for weights that were not written."""
@@ -43,9 +46,24 @@ def taught_by(teacher: str | Path) -> str:
     return command_line("fit", "--config", "STUDENT.yaml", "--model.teacher.checkpoint", teacher)
 
 
-def analyze_set(folder: Path) -> str:
-    """A set's tokens are analysed."""
-    return command_line("analyze", folder)
+def analyze_set(shards: ShardSet, against: ShardSet | None = None) -> str:
+    """A set's tokens are analysed.
+
+    Args:
+        shards: The set.
+        against: What to compare it with; left out where a comparison class by class would be refused.
+    """
+    beside = [] if against is None or not are_alike(shards, against) else [against]
+    words: list[object] = [shards.path, *(word for other in beside for word in ("--against", other.path))]
+    if any(token_maps(one.manifest.configuration, None, None) is None for one in (shards, *beside)):
+        words += ["--tokenizer", "TOKENIZER"]
+    return command_line("analyze", *words)
+
+
+def are_alike(shards: ShardSet, other: ShardSet) -> bool:
+    """Whether sets have the same classes, images per class and seed, as a comparison class by class asks."""
+    plans = {(one.manifest.images_per_class, one.manifest.seed, len(one.classes)) for one in (shards, other)}
+    return len(plans) == 1 and all(map(same_class, shards.classes.entries, other.classes.entries))
 
 
 def table_of(results: Sequence[Path]) -> str:

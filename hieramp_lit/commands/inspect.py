@@ -103,7 +103,7 @@ def main(args: Sequence[str], prog: str) -> None:
     console.print(show(result))
     console.print(f"written to {output}", markup=False)
     what = f"{len(shards):,} images measured" + ("" if reference is None else f" beside {len(reference):,} real ones")
-    close(what, [output], time.monotonic() - start, following.analyze_set(shards.path))
+    close(what, [output], time.monotonic() - start, following.analyze_set(shards))
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

@@ -13,6 +13,8 @@ from hieramp_lit.report.content import build_report
 from hieramp_lit.report.content.reading import KNOWN
 from hieramp_lit.report.content.writing import LIMIT_BYTES, TOKEN_IMAGES, check_output, figures_beside
 from hieramp_lit.report.page import write_page
+from hieramp_lit.report.results import FILE as RESULT
+from hieramp_lit.shards import ShardSet
 from hieramp_lit.shards.format import MANIFEST
 from hieramp_lit.shards.write_errors import explained
 
@@ -43,9 +45,22 @@ def main(args: Sequence[str], prog: str) -> None:
     if figures is not None:
         shown.append(figures)
     names = ", ".join(str(path) for path in options.sources)
-    results = [path for path in options.sources if not (path / MANIFEST).is_file()]
-    after = following.table_of(results) if results else following.analyze_set(options.sources[0])
-    close(f"a report on {names}", shown, time.monotonic() - start, after)
+    close(f"a report on {names}", shown, time.monotonic() - start, _next(options.sources, options.against))
+
+
+def _next(sources: Sequence[Path], against: Path | None) -> str:
+    """Tables of results; of sets alone an analysis of the first."""
+    folders = [path if path.name == RESULT else _folder(path) for path in sources]
+    results = [path for path in folders if not (path / MANIFEST).is_file()]
+    if results:
+        return following.table_of(results)
+    other = None if against is None else ShardSet.open(against)
+    return following.analyze_set(ShardSet.open(folders[0]), other)
+
+
+def _folder(path: Path) -> Path:
+    """The folder that is meant by the file in it which says what it is."""
+    return path.parent if path.is_file() else path
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:

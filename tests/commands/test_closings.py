@@ -10,7 +10,7 @@ import pytest
 
 from hieramp_lit.cli import COMMANDS, LIGHTNING_COMMANDS, command_module, main
 from hieramp_lit.commands import following
-from hieramp_lit.shards import ShardError
+from hieramp_lit.shards import ShardError, ShardSet
 from tests.data.digits_set import make_digits_set
 from tests.report.made_results import result, write
 from tests.shards.making import contents
@@ -152,12 +152,17 @@ def test_every_command_has_a_closing(name: str) -> None:
         following.verify_set(Path("a set")),
         following.judge_set("a set"),
         following.taught_by("teacher.pth"),
-        following.analyze_set(Path("a set")),
         following.report_on([Path("a run"), Path("another")], Path("report.html")),
         following.table_of([Path("a run"), Path("another")]),
     ],
 )
 def test_what_is_suggested_parses(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parses(line, capsys)
+
+
+def test_a_set_without_tokens_is_analysed_with_a_tokenizer(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = following.analyze_set(ShardSet.open(digits))
+    assert shlex.split(line) == ["hieramp", "analyze", str(digits), "--tokenizer", "TOKENIZER"]
     parses(line, capsys)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hieramp_lit.cli import main
-from tests.report.content.made import cell, made_set, write
+from tests.report.content.made import OFF, cell, made_set, sweep, swept, write
+from tests.shards.making import make_set
 
 
 @pytest.fixture
@@ -64,3 +65,24 @@ def test_arguments_are_checked(capsys):
         main(["report", "students", "--limit-mb", "0"])
     assert refused.value.code == 2
     assert "--limit-mb" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["", "/manifest.json"], ids=["folder", "file"])
+def test_after_a_set_come_its_tokens(made, capsys, named):
+    make_set(Path("sets/real"), images_per_class=1, class_subset=[0, 1, 2])
+    made_set(Path("sets/plain"), OFF, images_per_class=1, class_subset=[0, 1, 2])
+    made_set(Path("sets/seeded"), OFF, images_per_class=1, class_subset=[0, 1, 2], seed=3)
+    for source, against, after in [
+        ("made", [], "sets/made"),
+        ("made", ["--against", "sets/plain"], "sets/made --against sets/plain"),
+        ("made", ["--against", "sets/seeded"], "sets/made"),  # analyze would refuse it
+        ("real", [], "sets/real --tokenizer TOKENIZER"),
+    ]:
+        main(["report", f"sets/{source}{named}", *against, "-o", "page.html", "--no-figures"])
+        assert capsys.readouterr().err.endswith(f"next:  hieramp analyze {after}\n")
+
+
+def test_after_a_file_that_tells_of_results_come_those_of_its_folder(capsys):
+    write(Path("swept/sweep.json"), sweep([swept("a", {"x": 1}, None, "waiting")], metric=None))
+    main(["report", "swept/sweep.json", "-o", "page.html", "--no-figures"])
+    assert capsys.readouterr().err.endswith("next:  hieramp tables swept\n")

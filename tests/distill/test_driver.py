@@ -197,6 +197,21 @@ def test_off_is_made_once_for_all_that_share_it(here: Path, capsys: pytest.Captu
         distill(*bare)
 
 
+@pytest.mark.usefixtures("here")
+def test_off_is_compared_next_where_it_is_as_large_as_the_trials_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hieramp_lit.report.content.write_report", lambda *_, **__: None)
+    options = ("--students=null", "--real=null", "--off={}", "--report=true")
+    stages = read_json(distill(*options) / "result.json")["trial"]["stages"]
+    ours, off = stages["generate"]["folder"], stages["off"]["folder"]
+    assert capsys.readouterr().err.endswith(f"next:  hieramp analyze {ours} --against {off}\n")
+    shutil.rmtree(ours)
+    make_set(Path(ours), Amplified(), images_per_class=2)
+    distill(*options)
+    assert capsys.readouterr().err.endswith(f"next:  hieramp analyze {ours}\n")
+
+
 class OtherWeights(Amplified):
     """Of a VAR that the trial did not tune."""
 

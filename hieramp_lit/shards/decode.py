@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from hieramp_lit.shards.format import IMAGE_FORMATS
 
@@ -36,6 +36,10 @@ def decode_image(content: bytes, formats: Sequence[str] = IMAGE_FORMATS) -> NDAr
             return np.array(image.convert("RGB"))
     except MemoryError:
         raise  # of this machine: the image is no larger than it may be
+    except UnidentifiedImageError as error:  # whose own message names an object in memory
+        raise ValueError(
+            f"no readable image: the bytes are no {' or '.join(name.upper() for name in formats)}"
+        ) from error
     except Exception as error:  # damaged bytes make Pillow raise OSError, SyntaxError, struct.error and others
         raise ValueError(f"no readable image: {error}") from error
 

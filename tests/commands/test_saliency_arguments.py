@@ -118,6 +118,18 @@ def test_masks_that_are_missing_are_named(
     assert any("--against-masks is not given" in note for note in beside["notes"])
 
 
+def test_masks_that_do_not_fit_their_image_or_its_maps_are_named(
+    amplified: ShardSet, lively_var: Path, tiny_tokenizer: Path, tmp_path: Path
+) -> None:
+    for height, width, message in ((8, 6, "6 × 8 pixels for an image of"), (2, 2, "2 × 2 pixels cannot show")):
+        draw(tmp_path / "masks" / "r00005_00000.png", [[255] * width] * height)
+        with pytest.raises(ValueError, match=rf"--masks .*r00005_00000\.png: a mask of {message}"):
+            analyze(tmp_path, {"amplified": amplified}, "--masks", str(tmp_path / "masks"))
+    small = make_set(tmp_path / "small", generator(lively_var, tiny_tokenizer), save_saliency=True, save_size=3)
+    with pytest.raises(ValueError, match=r"--masks bright: r00000_00000 has 3 × 3 pixels, .* of 4 × 4 positions"):
+        analyze(tmp_path, {"small": small}, "--masks", "bright")
+
+
 def test_another_configuration_is_refused(plain: ShardSet, config: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"sampling\.cfg: folder 4\.0, this run 1\.0"):
         analyze(tmp_path, {"plain": plain}, "--config", str(config), "model.sampling.cfg=1")

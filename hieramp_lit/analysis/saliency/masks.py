@@ -47,14 +47,17 @@ class MaskFolder:
             raise ValueError(f"{key} {folder} holds no PNG file. Give masks named by their image, {_EXAMPLE}.")
         self.keys: Collection[str] = self._files.keys()
 
-    def mask(self, key: str) -> Mask | None:
+    def mask(self, key: str, height: int, width: int, side: int) -> Mask | None:
         """The mask of an image; None if it has none. It may mark no pixel.
 
         Args:
             key: Of the image.
+            height: Of the image, in pixels.
+            width: Likewise; a mask may be of another size, but not of another shape.
+            side: Of the finest map, at most the sides of the mask.
 
         Raises:
-            ValueError: If the file is no PNG.
+            ValueError: If the file is no PNG, of another aspect ratio than the image, or too small for the map.
         """
         path = self._files.get(key)
         if path is None:
@@ -62,7 +65,18 @@ class MaskFolder:
         try:
             pixels = decode_image(path.read_bytes(), ("png",))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}.") from error
+            raise ValueError(f"{self.key} {path}: {error}. Give a PNG file.") from error
+        rows, columns = pixels.shape[:2]
+        if rows * width != columns * height:
+            raise ValueError(
+                f"{self.key} {path}: a mask of {columns} × {rows} pixels for an image of {width} × {height}, so it "
+                "would be stretched. Give one of the image's aspect ratio."
+            )
+        if min(rows, columns) < side:
+            raise ValueError(
+                f"{self.key} {path}: a mask of {columns} × {rows} pixels cannot show the finest map, of {side} × "
+                f"{side} positions. Give a larger one."
+            )
         return np.asarray(pixels.any(axis=2))
 
 

@@ -41,7 +41,7 @@ def test_masks_are_counted(tmp_path: Path) -> None:
     folder, measures = MaskFolder(tmp_path), MapMeasures((2,))
     for index in range(4):
         key = f"r00000_0000{index}"
-        measures.add(key, 0, (EVEN,), folder.mask(key))
+        measures.add(key, 0, (EVEN,), folder.mask(key, 4, 4, 2))
     assert mask_counts(measures, folder) == {
         "found": 1, "missing": 2, "missing_keys": ["r00000_00001", "r00000_00003"], "empty": 1,
         "empty_keys": ["r00000_00002"], "of_other_images": 1, "mean_share_of_image": 0.25,

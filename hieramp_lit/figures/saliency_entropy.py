@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from hieramp_lit.figures.labels import legend_label, one_line
 from hieramp_lit.figures.style import COLOURS, new_figure
 
 _MARKERS = "os^Dv"
+_TITLE = 36
 
 
 class EntropyLine(NamedTuple):
@@ -39,6 +41,7 @@ def draw_saliency_entropy(lines: Mapping[str, EntropyLine], sides: Sequence[int]
     with new_figure(6.4, 3.4) as figure:
         axes = figure.subplots()
         for place, (title, line) in enumerate(lines.items()):
+            name = legend_label(one_line(title, _TITLE))
             shown = [(k, mean, line.stds[k]) for k, mean in enumerate(line.means) if mean is not None]
             axes.errorbar(
                 [k + 0.12 * (place - (len(lines) - 1) / 2) for k, _, _ in shown],
@@ -49,7 +52,7 @@ def draw_saliency_entropy(lines: Mapping[str, EntropyLine], sides: Sequence[int]
                 markersize=4,
                 linewidth=1.4,
                 capsize=2,
-                label=title if line.images is None else f"{title} (n = {line.images})",
+                label=name if line.images is None else f"{name} (n = {line.images})",
             )
         axes.set_xticks(range(len(sides)), [f"{k}\n{side} × {side}" for k, side in enumerate(sides)])
         axes.set_xlabel("scale and its token map")

@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from hieramp_lit.figures.labels import legend_label, one_line
 from hieramp_lit.figures.style import COLOURS, new_figure
 
 _MARKERS = "os^Dv"
+_TITLE = 36
 
 
 class OverlapLine(NamedTuple):
@@ -44,7 +46,7 @@ def draw_saliency_overlap(lines: Mapping[str, OverlapLine], sides: Sequence[int]
         left, right = figure.subplots(1, 2)
         for place, (title, line) in enumerate(lines.items()):
             colour, marker = COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
-            label = f"{title} (n = {line.images})"
+            label = f"{legend_label(one_line(title, _TITLE))} (n = {line.images})"
             scales = [k for k, value in enumerate(line.iou) if value is not None]
             for axes, values, chance in (
                 (left, line.iou, [line.mask_share] * len(sides)),

@@ -25,6 +25,18 @@ def test_points_stand_at_their_values() -> None:
     assert cut_off(figure) == []
 
 
+@pytest.mark.parametrize("images", [None, 20])
+def test_any_title_is_a_legible_label(images: int | None) -> None:
+    titles = ["_plain", "amplified " * 15, "two\nlines\tand\x07a bell"]
+    figure = draw_saliency_entropy({title: EntropyLine([0.5], [0.1], images) for title in titles}, (2,))
+    legend = [text.get_text().removeprefix("\N{ZERO WIDTH SPACE}") for text in figure.axes[0].get_legend().get_texts()]
+    count = "" if images is None else f" (n = {images})"
+    assert legend == [
+        f"{name}{count}" for name in ("_plain", "amplified amplified amplified ampli…", "two lines and a bell")
+    ]
+    assert cut_off(figure) == []
+
+
 def test_other_numbers_of_scales_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[1\] values for 2 scales"):
         draw_saliency_entropy({"one": EntropyLine([0.5], [None])}, (1, 2))

@@ -22,6 +22,16 @@ def test_points_stand_at_their_values() -> None:
     assert cut_off(figure) == overlapping(figure) == []
 
 
+def test_any_title_is_a_legible_label() -> None:
+    titles = ["_plain", "amplified " * 15, "two\nlines\tand\x07a bell"]
+    line = OverlapLine([0.5], [0.5], [0.4], 0.2, 8)
+    figure = draw_saliency_overlap(dict.fromkeys(titles, line), (2,))
+    legend = [text.get_text().removeprefix("\N{ZERO WIDTH SPACE}") for text in figure.legends[0].get_texts()]
+    names = ("_plain", "amplified amplified amplified ampli…", "two lines and a bell")
+    assert legend == [f"{name} (n = 8)" for name in names]
+    assert cut_off(figure) == overlapping(figure) == []
+
+
 def test_other_numbers_of_scales_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[1\] values for 2 scales"):
         draw_saliency_overlap({"one": OverlapLine([0.5], [0.5], [0.5], 0.5, 1)}, (1, 2))

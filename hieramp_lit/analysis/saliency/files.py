@@ -14,12 +14,15 @@ from hieramp_lit.analysis.saliency.maps import ImageMaps
 from hieramp_lit.analysis.saliency.measuring import MEASURES, MapMeasures
 from hieramp_lit.analysis.saliency.strips import StripRow, draw_maps, draw_strips
 from hieramp_lit.figures import save_figure
+from hieramp_lit.figures.labels import one_line, wrapped
 from hieramp_lit.figures.saliency_entropy import EntropyLine, draw_saliency_entropy
 from hieramp_lit.figures.saliency_overlap import OverlapLine, draw_saliency_overlap
 from hieramp_lit.files import atomic_write, write_text
 
 FORMATS = ("png", "pdf", "svg")
 """Of figures, as of the command's others."""
+_NAME = 28
+"""Most characters of a line in pictures."""
 
 
 class Look(NamedTuple):
@@ -110,20 +113,8 @@ def write_figures(looks: Sequence[Look], folder: Path, formats: Sequence[str] = 
     Raises:
         OSError: If one cannot be written.
     """
-    entropy, found = {}, {}
-    for look in looks:
-        means = look.measures.scale_means()
-        share = means["entropy_share"]
-        entropy[look.title] = EntropyLine(
-            [one.mean for one in share], [one.std for one in share], max(one.n for one in share)
-        )
-        masks = [mask_share for mask_share in look.measures.mask_shares if not np.isnan(mask_share)]
-        if masks:
-            images = max(one.n for one in means["iou"])
-            iou, pointing, chance = (
-                [one.mean for one in means[name]] for name in ("iou", "pointing", "pointing_chance")
-            )
-            found[look.title] = OverlapLine(iou, pointing, chance, sum(masks) / len(masks), images)
+    entropy = {look.title: entropy_line(look.measures) for look in looks}
+    found = {look.title: line for look in looks if (line := overlap_line(look.measures)) is not None}
     folder.mkdir(parents=True, exist_ok=True)
     sides = looks[0].measures.sides
     written = save_figure(draw_saliency_entropy(entropy, sides), folder / "entropy", formats)
@@ -132,14 +123,36 @@ def write_figures(looks: Sequence[Look], folder: Path, formats: Sequence[str] = 
     return written
 
 
+def entropy_line(measures: MapMeasures) -> EntropyLine:
+    """Entropy of the maps per scale, as share of the highest."""
+    share = measures.scale_means()["entropy_share"]
+    return EntropyLine(
+        means=[one.mean for one in share], stds=[one.std for one in share], images=max(one.n for one in share)
+    )
+
+
+def overlap_line(measures: MapMeasures) -> OverlapLine | None:
+    """Overlap of the maps with masks per scale; None without any mask."""
+    means, shares = measures.scale_means(), np.array(measures.mask_shares)
+    if np.isnan(shares).all():
+        return None
+    return OverlapLine(
+        iou=[one.mean for one in means["iou"]],
+        pointing=[one.mean for one in means["pointing"]],
+        pointing_chance=[one.mean for one in means["pointing_chance"]],
+        mask_share=float(np.nanmean(shares)),
+        images=max(one.n for one in means["iou"]),
+    )
+
+
 def _rows(looks: Sequence[Look], key: str) -> Iterator[StripRow]:
     """Rows of one image: its class and key stand at the first."""
     first = True
     for look in looks:
         for one in look.drawn:
             if one.key == key:
-                heading = f"{look.class_names[one.cls]}\n{key}\n" if first else ""
-                yield StripRow(f"{heading}{look.title}", one.image, one.maps)
+                heading = f"{wrapped(look.class_names[one.cls], _NAME)}\n{key}\n" if first else ""
+                yield StripRow(f"{heading}{one_line(look.title, _NAME)}", one.image, one.maps)
                 first = False
 
 
@@ -153,8 +166,9 @@ def _grid(looks: Sequence[Look], scale: int) -> Image.Image | None:
             maps = [(one.image, one.maps[scale]) for one in look.drawn if one.cls == cls]
             rows.append([(image, map_hw) for image, map_hw in maps if map_hw is not None])
         if any(rows):
-            blocks[f"{look.title}, scale {scale}"] = rows
-    return draw_maps(blocks, [looks[0].class_names[cls] for cls in classes]) if blocks else None
+            blocks[f"scale {scale}, {look.title}"] = rows
+    names = [wrapped(looks[0].class_names[cls], _NAME) for cls in classes]
+    return draw_maps(blocks, names) if blocks else None
 
 
 def _image_lines(looks: Sequence[Look]) -> Iterator[list[object]]:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hieramp_lit.analysis.saliency.entropy import entropy_share
 from hieramp_lit.analysis.saliency.grids import Map, enlarged
 from hieramp_lit.figures import SEQUENTIAL
+from hieramp_lit.figures.labels import one_line
 
 Pixels = NDArray[np.uint8]
 
@@ -25,6 +26,8 @@ _GAP = 6
 _GROUP_GAP = 18
 _MARGIN = 14
 _FONT_SIZE = 13
+_LINE = 32
+"""Most characters of a line of a title."""
 _FONT = "fonts/ttf/DejaVuSans.ttf"  # comes with matplotlib; Pillow's own lacks × and ², and most of the world's letters
 _INK = (27, 27, 29)
 _PALE = (110, 110, 110)
@@ -37,7 +40,7 @@ class StripRow(NamedTuple):
     """One row of a strip.
 
     Attributes:
-        title: At its left; lines are kept.
+        title: At its left; its lines are kept, the end of long ones is given up.
         image: RGB pixels, uint8, shape ``(H, W, 3)``.
         maps: For each scale from the coarsest its map on its own grid; None where there is no class token.
     """
@@ -87,7 +90,8 @@ def draw_strips(rows: Sequence[StripRow], group: int = 1, cell: int = CELL) -> I
     shown = [scale for scale, side in enumerate(sides) if side is not None]
     font = _font()
     line = _FONT_SIZE + 3
-    left = _MARGIN + max(_width(font, row.title) for row in rows) + 2 * _GAP
+    titles = [_title(row.title) for row in rows]
+    left = _MARGIN + max(_width(font, title) for title in titles) + 2 * _GAP
     top = _MARGIN + 2 * line + _GAP
     step = cell + line + _GAP
     tops = [top + place * step + place // group * _GROUP_GAP for place in range(len(rows))]
@@ -100,8 +104,8 @@ def draw_strips(rows: Sequence[StripRow], group: int = 1, cell: int = CELL) -> I
     for scale, x in columns.items():
         draw.text((x + cell // 2, _MARGIN), f"scale {scale}", _INK, font, anchor="ma")
         draw.text((x + cell // 2, _MARGIN + line), f"{sides[scale]} × {sides[scale]}", _PALE, font, anchor="ma")
-    for row, y in zip(rows, tops, strict=True):
-        draw.multiline_text((left - 2 * _GAP, y + cell // 2), row.title, _INK, font, "rm", align="right")
+    for row, title, y in zip(rows, titles, tops, strict=True):
+        draw.multiline_text((left - 2 * _GAP, y + cell // 2), title, _INK, font, "rm", align="right")
         sheet.paste(Image.fromarray(_fitted(row.image, cell)), (left, y))
         for scale, x in columns.items():
             _paste_map(sheet, draw, font, row, scale, (x, y), cell)
@@ -119,8 +123,8 @@ def draw_maps(
     """Draw the maps of many images at one scale: titled blocks next to each other, a row a class.
 
     Args:
-        blocks: Title → rows of (image, map on its own grid), a row for each of `row_titles`.
-        row_titles: At the left of the rows.
+        blocks: Title → rows of (image, map on its own grid), a row for each of `row_titles`. Long titles are cut.
+        row_titles: At the left of the rows, as those of `StripRow`.
         cell: Side of an overlay in pixels.
 
     Raises:
@@ -130,17 +134,22 @@ def draw_maps(
         raise ValueError(f"{len(row_titles)} row titles for {[len(rows) for rows in blocks.values()]} rows.")
     font = _font()
     line = _FONT_SIZE + 3
+    row_titles = [_title(title) for title in row_titles]
     left = x = _MARGIN + max(_width(font, title) for title in row_titles) + 2 * _GAP
     top = _MARGIN + line + _GAP
     legend = top + len(row_titles) * (cell + _GAP) + _GAP
-    widths = [max(max(len(row) for row in rows) * (cell + _GAP), _width(font, title)) for title, rows in blocks.items()]
+    titles = [one_line(title) for title in blocks]
+    widths = [
+        max(max(len(row) for row in rows) * (cell + _GAP), _width(font, title))
+        for title, rows in zip(titles, blocks.values(), strict=True)
+    ]
     width = max(left + sum(widths) + _GROUP_GAP * (len(widths) - 1) + _MARGIN, left + _BAR[0] + 330)
     sheet = Image.new("RGB", (width, legend + 2 * line + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for place, title in enumerate(row_titles):
         y = top + place * (cell + _GAP) + cell // 2
         draw.multiline_text((left - 2 * _GAP, y), title, _INK, font, "rm", align="right")
-    for (title, rows), block_width in zip(blocks.items(), widths, strict=True):
+    for title, rows, block_width in zip(titles, blocks.values(), widths, strict=True):
         draw.text((x, _MARGIN), title, _INK, font, anchor="la")
         for place, row in enumerate(rows):
             for column, (image, map_hw) in enumerate(row):
@@ -198,6 +207,10 @@ def _legend(
 
 def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(mpl.get_data_path()) / _FONT, _FONT_SIZE)
+
+
+def _title(text: str) -> str:
+    return "\n".join(one_line(line, _LINE) for line in text.split("\n"))
 
 
 def _width(font: ImageFont.FreeTypeFont, text: str) -> int:

@@ -6,7 +6,16 @@ import pytest
 from PIL import Image
 
 from hieramp_lit.analysis.saliency import ImageMaps, MapMeasures, StripRow, draw_maps, draw_strips
-from hieramp_lit.analysis.saliency.files import Look, write_figures, write_pictures, write_tables
+from hieramp_lit.analysis.saliency.files import (
+    Look,
+    entropy_line,
+    overlap_line,
+    write_figures,
+    write_pictures,
+    write_tables,
+)
+from hieramp_lit.figures.saliency_entropy import EntropyLine
+from hieramp_lit.figures.saliency_overlap import OverlapLine
 
 IMAGE = np.full((4, 4, 3), 90, np.uint8)
 EVEN, HALF = np.full((2, 2), 0.25), np.array([[0.5, 0.5], [0.0, 0.0]])
@@ -67,8 +76,8 @@ def test_pictures_stand_the_sets_rows_of_an_image_together(tmp_path: Path) -> No
         draw_strips(rows, 2),
         draw_maps(
             {
-                "amplified, scale 1": [[(IMAGE, HALF)], [(IMAGE, EVEN)]],
-                "plain, scale 1": [[(IMAGE, EVEN)], [(IMAGE, EVEN)]],
+                "scale 1, amplified": [[(IMAGE, HALF)], [(IMAGE, EVEN)]],
+                "scale 1, plain": [[(IMAGE, EVEN)], [(IMAGE, EVEN)]],
             },
             ["zero", "one"],
         ),
@@ -82,6 +91,35 @@ def test_an_image_that_one_set_lacks_still_has_its_rows(tmp_path: Path) -> None:
     files = write_pictures((LOOKS[0], lacking), tmp_path)
     alone = draw_strips([StripRow("zero\nr00000_00000\namplified", IMAGE, (None, HALF))])
     assert np.array_equal(np.asarray(Image.open(files[0])), np.asarray(alone))
+
+
+def test_figures_show_means_deviations_and_numbers_of_images() -> None:
+    measures = MapMeasures((1, 2))
+    right = np.array([[False, True], [False, True]])
+    for number, (own, mask) in enumerate(((HALF, TOP), (EVEN, right), (HALF, np.array([[0, 0], [1, 0]], bool)))):
+        measures.add(f"r00000_0000{number}", 0, (np.ones((1, 1)), own), mask)
+    measures.add("r00000_00003", 0, (np.ones((1, 1)), EVEN))
+    # Shares of ln 4: 1/2 of the two halves, 1 of the two even ones; the mean is 3/4, the deviations are all 1/4.
+    assert entropy_line(measures) == EntropyLine(
+        [None, pytest.approx(0.75)], [None, pytest.approx((4 * 0.25**2 / 3) ** 0.5)], 4
+    )
+    # The masks cover 1/2, 1/2, 1/4. IoU at side 2: 1, 1/2, 1/4 (the whole image). Hits at side 2: yes, yes, no.
+    assert overlap_line(measures) == OverlapLine(
+        iou=[pytest.approx(1.25 / 3), pytest.approx(1.75 / 3)],
+        pointing=[1.0, pytest.approx(2 / 3)],
+        pointing_chance=[1.0, pytest.approx(1.25 / 3)],
+        mask_share=pytest.approx(1.25 / 3),
+        images=3,
+    )
+
+
+def test_names_of_any_length_and_sign_leave_pictures_their_size(tmp_path: Path) -> None:
+    usual, other = (tmp_path / name for name in ("usual", "other"))
+    found = [
+        LOOKS[0]._replace(title=f"{'t' * 150}{sign}", class_names=["n\n\t\x07" * 66, "one " * 50]) for sign in "ab"
+    ]
+    for path, same in zip(write_pictures(found, other), write_pictures(LOOKS, usual), strict=True):
+        assert np.asarray(Image.open(path)).shape[1] < np.asarray(Image.open(same)).shape[1] + 500
 
 
 def test_figures_are_written_in_each_format(tmp_path: Path) -> None:

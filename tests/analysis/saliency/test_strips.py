@@ -67,6 +67,16 @@ def test_titles_make_room_for_themselves() -> None:
     assert 80 < long.width - short.width < 150
 
 
+def test_long_titles_and_control_characters_are_replaced() -> None:
+    shown, expected = (
+        [draw_strips([StripRow(title, RED, (CORNER,))]), draw_maps({title.split("\n")[1]: [[(RED, CORNER)]]}, [title])]
+        for title in ("a\tb\x07\n" + "x" * 150, "a b\n" + "x" * 150)
+    )
+    for one, other in zip(shown, expected, strict=True):
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+        assert one.width < 1000
+
+
 def test_maps_of_one_scale_stand_in_blocks() -> None:
     other = np.array([[0.0, 1.0], [0.0, 0.0]])
     sheet = draw_maps(

@@ -39,8 +39,8 @@ class SampleSheets(Callback, ABC):
     """Draws pictures at every validation, or every few steps, and at the end of a fit; rank 0 alone.
 
     It looks on: no random stream moves, no network changes its mode, no gradient is touched, and what it needed is
-    freed. A fit with it has the very bits of one without it. What goes wrong in it (a full disk, too little memory) is
-    told in a warning, once, and at the end with the steps that lack their pictures; the fit goes on.
+    freed. A fit with it has the very bits of one without it. What goes wrong in it (a full disk, too little memory, no
+    way to W&B) is told in a warning, once, and at the end with the steps that lack their pictures; the fit goes on.
 
     Pictures are ``samples/NAME-STEP.png`` in the folder of the run's CSV logger, or of ``trainer.default_root_dir``.
     Equal weights at an equal step give equal bytes.
@@ -62,6 +62,7 @@ class SampleSheets(Callback, ABC):
         self.every_n_steps = every_n_steps
         self._drawn: int | None = None
         self._missed: list[int] = []
+        self._not_in_wandb: list[int] = []
         self._off = False
 
     @abstractmethod
@@ -82,7 +83,7 @@ class SampleSheets(Callback, ABC):
         Raises:
             ValueError: As `check`.
         """
-        self._drawn, self._missed, self._off = None, [], True
+        self._drawn, self._missed, self._not_in_wandb, self._off = None, [], [], True
         if self.every_n_steps == 0:
             return
         reason = self.check(trainer, pl_module)
@@ -105,39 +106,54 @@ class SampleSheets(Callback, ABC):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the final weights, and say what is missing."""
         self._draw(trainer, pl_module)
-        if self._missed and trainer.is_global_zero:
+        if not trainer.is_global_zero:
+            return
+        if self._missed:
             steps = ", ".join(map(str, self._missed))
             rank_zero_warn(f"{type(self).__name__}: no pictures of step {steps}, see the first warning.")
-        elif not self._off and trainer.is_global_zero:
+        elif not self._off:
             rank_zero_info(f"Pictures of the training: {self._folder(trainer)}")
+        if self._not_in_wandb:
+            steps = ", ".join(map(str, self._not_in_wandb))
+            rank_zero_warn(
+                f"{type(self).__name__}: the pictures of step {steps} are files in {self._folder(trainer)}, and not "
+                "all in W&B, see the first warning about it."
+            )
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         step = trainer.global_step
         if self._off or step == self._drawn or not trainer.is_global_zero:
             return
         self._drawn = step
-        try:
+        with self._going_on(step, "draw", self._missed):
             with _looking_on(pl_module.device):
                 pictures = self.pictures(trainer, pl_module)
             for picture in pictures:
-                self._store(trainer, picture, step)
+                with atomic_write(self._folder(trainer) / f"{picture.name}-{step:06d}.png") as temporary:
+                    picture.image.save(temporary, format="PNG")
+        if step in self._missed:
+            return
+        with self._going_on(step, "send to W&B, though their files are written, the pictures of", self._not_in_wandb):
+            for picture in pictures:
+                for logger in trainer.loggers:
+                    if isinstance(logger, WandbLogger):
+                        logger.log_image(f"{FOLDER}/{picture.key}", [picture.image], step, caption=[f"step {step}"])
+
+    @contextmanager
+    def _going_on(self, step: int, what: str, failed: list[int]) -> Iterator[None]:
+        """Whatever goes wrong inside, hours of training are worth more than a picture: `failed` gets the step."""
+        try:
+            yield
         except RunStoppedError:  # a second Ctrl-C
             raise
-        except Exception as error:  # whatever it is, hours of training are worth more than a picture
+        except Exception as error:
             _log.debug("%s at step %d", type(self).__name__, step, exc_info=error)
-            self._missed.append(step)
-            if len(self._missed) == 1:
+            failed.append(step)
+            if len(failed) == 1:
                 rank_zero_warn(
-                    f"{type(self).__name__} could not draw step {step}, and the fit goes on: {type(error).__name__}: "
+                    f"{type(self).__name__} could not {what} step {step}, and the fit goes on: {type(error).__name__}: "
                     f"{error}. Later steps are tried again, without another warning."
                 )
-
-    def _store(self, trainer: Trainer, picture: Picture, step: int) -> None:
-        with atomic_write(self._folder(trainer) / f"{picture.name}-{step:06d}.png") as temporary:
-            picture.image.save(temporary, format="PNG")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image(f"{FOLDER}/{picture.key}", [picture.image], step, caption=[f"step {step}"])
 
     def _folder(self, trainer: Trainer) -> Path:
         # not trainer.log_dir, which all ranks would have to ask for
@@ -149,5 +165,5 @@ class SampleSheets(Callback, ABC):
 def _looking_on(device: torch.device) -> Iterator[None]:
     """Leave no trace in the process: what is loaded inside may be trained on, and no random number is missing after."""
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
+    with torch.random.fork_rng(devices), torch.no_grad():
         yield

@@ -280,6 +280,25 @@ class TestAccidents:
         assert ours[1] == "TuningSamples: no pictures of step 3, 6, see the first warning."
         assert same(looked, without)
 
+    @pytest.mark.filterwarnings("default")
+    def test_without_a_way_to_wandb_the_files_are_there_and_said_to_be(self, tokenizer, tmp_path):
+        class Broken(Run):
+            def log(self, values):
+                if any(key.startswith("samples/") for key in values):
+                    raise ConnectionError("no way out")
+
+        wandb = WandbLogger(save_dir=tmp_path)
+        wandb._experiment = Broken()
+        run = trainer(samples(), logger=[RunLogger(str(tmp_path), "run"), wandb], max_steps=6)
+        with pytest.warns(UserWarning, match="TuningSamples") as told:
+            run.fit(tuning(tokenizer), NoiseDataModule(4))
+        folder = tmp_path / "run/version_0/samples"
+        first, last = [str(one.message) for one in told if "TuningSamples" in str(one.message)]
+        assert "could not send to W&B, though their files are written, the pictures of step 3, and the fit" in first
+        assert "ConnectionError: no way out" in first
+        assert f"the pictures of step 3, 6 are files in {folder}, and not all in W&B" in last
+        assert set(files(folder)) == {f"{name}-{n:06d}.png" for name in ("step", "maps", "real") for n in (3, 6)}
+
     def test_a_second_ctrl_c_ends_it(self, tokenizer, tmp_path, monkeypatch):
         def stop(*_, **__):
             raise RunStoppedError(2, "Ended at once.")

@@ -43,9 +43,11 @@ class StageRecords:
 
     def estimate(self, stage: Stage) -> float | None:
         """Seconds that the last stage of the same kind took, whose name differs in the last word; None without one."""
-        kind = stage.name.rpartition(" ")[0]
+        kind = slug(stage.name.rpartition(" ")[0])
         others: list[tuple[float, float]] = []
-        for path in self._record(stage).parent.glob(f"{slug(kind)}-*.json") if kind else ():
+        for path in self._record(stage).parent.glob(f"{kind}-*.json") if kind else ():
+            if path.stem.rpartition("-")[0] != kind:  # a kind whose name goes on
+                continue
             with suppress(OSError, ValueError):  # deleted or damaged: it says nothing, and no stage needs it
                 seconds = json.loads(path.read_text()).get("seconds")
                 if seconds is not None:

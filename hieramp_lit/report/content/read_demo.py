@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hieramp_lit.files import read_json
+from hieramp_lit.report.content.checking import checked_cell, checked_cost
 from hieramp_lit.report.content.places import locate
 from hieramp_lit.report.content.read_trial import tuning_metrics
 from hieramp_lit.report.content.story import Member, StageRecord, Story, kind_of, open_sets
@@ -39,7 +40,7 @@ def read_demo(content: Mapping[str, Any], file: Path) -> Story:
             f"{file.resolve()} {name}",
             float(seconds),
             images=images if name == "sets" else None,
-            cost=content.get("cost", {}).get(name),
+            cost=checked_cost(content.get("cost", {}).get(name), file, f"cost.{name}"),
             device=_device(members) if name == "students" else "",
         )
         for name, seconds in content.get("seconds", {}).items()
@@ -69,7 +70,7 @@ def _member(title: str, draws: list[Mapping[str, Any]], file: Path, missing: lis
         try:
             if folder is None:
                 raise ValueError(f"The student {draw['student']} is gone. {_AGAIN}")
-            results.append(read(folder))
+            results.append(checked_cell(read(folder), folder / FILE if folder.is_dir() else folder))
         except ValueError as error:
             missing.append(str(error))
             continue

@@ -1,12 +1,13 @@
 """A sweep's folder: every trial with its parameters and numbers, and the best one's own story."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hieramp_lit.files import read_json
+from hieramp_lit.report.content.checking import DamagedError
 from hieramp_lit.report.content.read_trial import read_trial
 from hieramp_lit.report.content.story import Member, Story, same_plan
 from hieramp_lit.report.results import FILE
@@ -37,15 +38,30 @@ class SweptTrial:
     summary: Mapping[str, float]
     folder: Path
 
-    @cached_property
+    @property
     def story(self) -> Story | None:
         """Its own story; None where it left no result that can be read."""
+        return self._read[0]
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its result; empty where it can be read, or is not there."""
+        return self._read[1]
+
+    @cached_property
+    def _read(self) -> tuple[Story | None, str]:
         file = self.folder / FILE
+        if not file.is_file():
+            return None, ""
         try:
             content = read_json(file)
-            return read_trial(content, file) if "trial" in content else None
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return None
+            return (read_trial(content, file) if "trial" in content else None), ""
+        except DamagedError as error:
+            return None, str(error)
+        except (OSError, ValueError) as error:
+            return None, f"{file} cannot be read: {error}."
+        except (LookupError, TypeError, AttributeError) as error:
+            return None, f"{file} is damaged, or not by this release ({type(error).__name__}: {error})."
 
 
 @dataclass(frozen=True)

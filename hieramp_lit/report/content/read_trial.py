@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hieramp_lit.report.content.checking import checked_cell, checked_cost
 from hieramp_lit.report.content.places import locate
 from hieramp_lit.report.content.story import Member, StageRecord, Story, kind_of, open_sets, title_of
 from hieramp_lit.report.content.students_folder import METRICS, curves_of
 
 _SETS = {"generate": "generate", "off": "off", "real": "real"}
-_STUDENTS = {"generate": "students", "off": "off_students", "real": "real_students"}
+_STUDENTS = {"generate": "students", "real": "real_students"}
 
 
 def read_trial(result: Mapping[str, Any], file: Path) -> Story:
@@ -38,12 +39,12 @@ def read_trial(result: Mapping[str, Any], file: Path) -> Story:
             float(stage["seconds"]),
             str(stage["command"]),
             _images(name, members, plan),
-            stage.get("cost"),
+            checked_cost(stage.get("cost"), file, f"trial.stages.{name}.cost"),
             devices.get(name, ""),
         )
         for name, stage in stages.items()
     ]
-    order = ["real", "tune", "generate", "off", "students", "off_students", "real_students", "inspect"]
+    order = ["real", "tune", "generate", "off", "students", "real_students", "inspect"]
     records.sort(key=lambda record: order.index(record.name) if record.name in order else len(order))
     versions = sorted({str(stage["version"]) for stage in stages.values() if stage.get("version")})
     facts = [
@@ -73,10 +74,12 @@ def _member(name: str, result: Mapping[str, Any], file: Path, missing: list[str]
     folder = stages[_SETS[name]]["folder"]
     draws, gone = open_sets([(folder, locate(folder, file))], "The trial's command makes it again.")
     missing += gone
-    cells = {"generate": result if "per_seed" in result else None, "real": trial.get("real"), "off": trial.get("off")}
-    cell = cells[name]
+    cells = {"generate": result if "per_seed" in result else None, "real": trial.get("real")}
+    cell = cells.get(name)
     if cell is not None and "per_seed" not in cell:
         cell = None
+    if cell is not None:
+        cell = checked_cell(cell, file, "" if name == "generate" else f"trial.{name}")
     if name == "generate":
         described = trial["set"]
     elif draws:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hieramp_lit.files import read_json
+from hieramp_lit.report.content.checking import DamagedError, checked_cell
 from hieramp_lit.report.content.places import locate
 from hieramp_lit.report.content.read_demo import DEMO, read_demo
 from hieramp_lit.report.content.read_sweep import Sweep, read_sweep
@@ -57,6 +58,8 @@ def read_source(path: Path) -> Story | Sweep:
         if file.name == COMPARISON:
             return _read_comparison(content, file)
         return read_trial(content, file) if "trial" in content else _read_students(content, file)
+    except DamagedError:
+        raise
     except ValueError as error:
         raise ValueError(f"{file} cannot be read: {error}.") from error
     except (LookupError, TypeError, AttributeError) as error:
@@ -105,7 +108,7 @@ def _read_students(result: Mapping[str, Any], file: Path) -> Story:
         title_of(described["generator"], described.get("configuration")),
         kind_of(described["generator"], described.get("configuration")),
         draws,
-        dict(result),
+        checked_cell(result, file),
         str(file),
         curves_of(file.parent, result["student_seeds"]),
         None if of_set is None else of_set.inspected,
@@ -123,12 +126,13 @@ def _reference_of(result: Mapping[str, Any], source: str) -> tuple[Member, ...]:
     summary = {name: reference[name] for name in ("n", "over", "mean", "std_sample", "std_population")}
     cell = {name: result[name] for name in ("schema", "protocol", "student", "teacher", "validation")}
     kind: Kind = "real"
-    return (Member("random real", kind, (), {**cell, "set": reference["set"], "summary": summary}, source),)
+    real = {**cell, "set": reference["set"], "summary": summary}
+    return (Member("random real", kind, (), checked_cell(real, Path(source), "random_real_reference"), source),)
 
 
 def _read_comparison(content: Mapping[str, Any], file: Path) -> Story:
     members, missing = list[Member](), list[str]()
-    for row in content["rows"]:
+    for number, row in enumerate(content["rows"]):
         of_set = row["set"]
         cell = {name: content[name] for name in ("student", "teacher", "validation", "student_seeds", "precision")}
         result: dict[str, Any] = {
@@ -143,7 +147,8 @@ def _read_comparison(content: Mapping[str, Any], file: Path) -> Story:
             if found["set"]["manifest_sha256"] == of_set["manifest_sha256"]:
                 result, source = found, str(own)
         kind = kind_of(of_set["generator"], of_set.get("configuration"))
-        members.append(Member(str(row["title"]), kind, (), result, source))
+        where = "" if source == str(own) else f"rows[{number}]"
+        members.append(Member(str(row["title"]), kind, (), checked_cell(result, Path(source), where), source))
     missing.append(
         f"{COMPARISON} does not say where the sets lie, so their images and tokens are not shown: give their folders "
         "as further SOURCEs."

@@ -21,7 +21,7 @@ def sweep_cost(sweep: Sweep, prefix: str) -> Section:
         blocks.append(_table(records, prefix))
     gone = [trial.id for trial in sweep.trials if trial.summary and trial.story is None]
     if gone:
-        blocks.append(Note(f"No result.json, so nothing of the stages of: {', '.join(gone)}.", "missing"))
+        blocks.append(Note(f"No readable result.json, so no stages of: {', '.join(gone)}.", "missing"))
     if not records and not gone:
         blocks.append(Note("No trial is done, so no stage has told its time.", "missing"))
     lead = f"In all: {hours_in_words(hours(records))}; the trials' commands ran for {ran:.0f} s." if records else ""

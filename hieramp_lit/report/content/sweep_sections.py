@@ -111,6 +111,10 @@ def overview(sweep: Sweep, prefix: str) -> Section:
         listed = "; ".join(f"{_name(sweep, one)} ({one.status}): {_short(one.reason)}" for one in bad[:10])
         more = f"; and {len(bad) - 10} more, see the table" if len(bad) > 10 else ""
         blocks.append(Note(f"Not done: {listed}{more}", "warning"))
+    faults = [trial.fault for trial in sweep.trials if trial.fault]
+    if faults:
+        text = f"Nothing but the numbers in the table is told of {len(faults)} trial{'s' * (len(faults) > 1)}: "
+        blocks.append(Note(text + " ".join(faults), "missing"))
     return Section(f"{prefix}sweep", "What was searched", blocks, found_line(sweep))
 
 

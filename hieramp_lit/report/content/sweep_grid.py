@@ -20,6 +20,8 @@ _SCALE = re.compile(r"rho/(\d+)")
 _MOST_CELLS = 12
 """Values of a parameter that a heat map has room for."""
 _LEAST_FILLED = 0.5
+_FEW_CELLS = 16
+"""Of a panel that is drawn however few are filled, as of a grid that has only begun."""
 
 
 class Strength(NamedTuple):
@@ -105,7 +107,7 @@ def strength_panels(sweep: Sweep) -> tuple[list[Panel], int]:
     """The metric over β (columns) and ρ (rows), a panel for each choice of stages; and the most trials in a cell.
 
     All panels have the same rows and columns. A cell of several trials, which differ in something else, is their mean.
-    No panels where fewer than two trials have one β and ρ.
+    No panels where fewer than two trials have one β and ρ, or where these are drawn from ranges.
     """
     factor, _ = unit_of(sweep.metric)
     cells = dict[Strength, list[float]]()
@@ -129,6 +131,9 @@ def strength_panels(sweep: Sweep) -> tuple[list[Panel], int]:
         )
         for name in stages
     ]
+    few = len(betas) * len(rhos) <= _FEW_CELLS
+    if max(len(betas), len(rhos)) > _MOST_CELLS or not (few or _is_filled(panels)):
+        return [], 0
     return panels, max(map(len, cells.values()))
 
 
@@ -153,9 +158,13 @@ def parameter_panels(sweep: Sweep, axes: Sequence[Axis]) -> list[Panel]:
         grid = [[_mean(cells.get((one, other))) for other in columns] for one in rows]
         title = "" if third is None else f"{axes[third].title} {level}"
         panels.append(Panel(title, axes[row].title, rows, axes[column].title, columns, grid))
+    return panels if _is_filled(panels) else []
+
+
+def _is_filled(panels: Sequence[Panel]) -> bool:
     every = [cell for panel in panels for line in panel.values for cell in line]
     filled = sum(cell is not None for cell in every)
-    return panels if filled > 1 and filled / len(every) >= _LEAST_FILLED else []
+    return filled > 1 and filled / len(every) >= _LEAST_FILLED
 
 
 def panels_json(panels: Sequence[Panel]) -> list[Mapping[str, Any]]:

@@ -31,7 +31,10 @@ class TokenCounts:
         maps = token_maps(shards.manifest.configuration, None, None)
         try:
             if not has_tokens(shards):
-                return f"{shards.path} stores no tokens: `hieramp analyze {shards.path}` encodes its images."
+                return (
+                    f"{shards.path} stores no tokens: `hieramp analyze {shards.path} --tokenizer TOKENIZER` encodes "
+                    "its images."
+                )
             if maps is None:
                 return f"{shards.path} does not say what its tokens are of: `hieramp analyze` takes --patch-nums."
             if len(shards) > self._left:

@@ -1,6 +1,7 @@
 """A report as one HTML file that needs nothing else, and the files beside it."""
 
 import base64
+import dataclasses
 import hashlib
 import math
 import re
@@ -45,8 +46,8 @@ def render(report: Report) -> str:
 def write_page(report: Report, output: Path, figures: Path | None, limit_bytes: int = 10_000_000) -> list[Path]:
     """Write the page, ``<stem>.json`` beside it, and every figure as PNG and PDF.
 
-    A page above the limit gets smaller pictures, largest first: WebP with loss, then fewer pixels. A note on the page
-    says which; the files in `figures` stay whole.
+    A page above the limit gets smaller pictures, largest first: WebP with loss, then fewer pixels. A note in both says
+    which; the files in `figures` stay whole.
 
     Args:
         report: What it says.
@@ -64,9 +65,9 @@ def write_page(report: Report, output: Path, figures: Path | None, limit_bytes: 
         OSError: If a file cannot be written.
     """
     _check(report)
-    content = as_json(report)
     drawings = _draw(report)
-    html = _fit(report, drawings, limit_bytes, figures)
+    html, report = _fit(report, drawings, limit_bytes, figures)
+    content = as_json(report)
     written = [output, output.with_suffix(".json")]
     write_text(output, html)
     write_json(output.with_suffix(".json"), content)
@@ -82,17 +83,18 @@ def write_page(report: Report, output: Path, figures: Path | None, limit_bytes: 
     return written
 
 
-def _fit(report: Report, drawings: Drawings, limit: int, figures: Path | None) -> str:
-    """The page, below the limit."""
+def _fit(report: Report, drawings: Drawings, limit: int, figures: Path | None) -> tuple[str, Report]:
+    """The page, below the limit, and what it says: with a note where pictures had to become smaller."""
     images = {block.id: block.image for block in _blocks(report) if isinstance(block, Picture)}
     encoded = {name: encode(image) for name, image in images.items()}
     html = _fill(report, drawings, encoded)
     size = len(html.encode())
     if size <= limit:
-        return html
+        return html, report
     rest = size - sum(len(one.uri) for one in encoded.values()) + _ROOM_FOR_NOTE
     smaller = shrink(images, encoded, limit - rest)
-    html = _fill(report, drawings, smaller, _told(images, smaller, limit, figures))
+    told = dataclasses.replace(report, sections=[*report.sections, _told(images, smaller, limit, figures)])
+    html = _fill(told, drawings, smaller)
     size = len(html.encode())
     if size > limit:
         parts = {name: len(one.uri) for name, one in smaller.items()}
@@ -102,7 +104,7 @@ def _fit(report: Report, drawings: Drawings, limit: int, figures: Path | None) -
             f"The page has {size:,} bytes with its pictures as small as they get; at most {limit:,} are allowed. "
             f"Largest parts: {largest or 'none but text'}. Report fewer sources at once, or allow more with --limit-mb."
         )
-    return html
+    return html, told
 
 
 def _told(images: Mapping[str, Any], smaller: Mapping[str, Encoded], limit: int, figures: Path | None) -> Section:
@@ -121,7 +123,7 @@ def _told(images: Mapping[str, Any], smaller: Mapping[str, Encoded], limit: int,
     return Section("size_of_this_page", "Size of this page", [Note(text, "warning")])
 
 
-def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], added: Section | None = None) -> str:
+def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded]) -> str:
     """The template with everything in it."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hieramp_lit.report.page", "template"),
@@ -140,7 +142,6 @@ def _fill(report: Report, drawings: Drawings, pictures: Mapping[str, Encoded], a
     )
     return environment.get_template("page.html").render(
         report=report,
-        sections=[*report.sections, *([added] if added else [])],
         style=Markup(style),
         script=Markup(script),
         policy=policy,

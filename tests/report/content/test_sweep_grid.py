@@ -79,6 +79,21 @@ def test_a_trial_without_numbers_has_none_on_the_axes_of_the_schedule():
     assert [axis.values[-1] for axis in axes] == [None, None, None]
 
 
+@pytest.mark.parametrize("count", [5, 60])
+def test_a_beta_and_rho_drawn_from_ranges_make_no_panel(count):
+    drawn = [of_schedule(str(n), ["coarse"], 1 + n / 7, 1 / (n + 2), n / 100) for n in range(count)]
+    read = made(*drawn)
+    assert strength_panels(read) == ([], 0)
+    assert parameter_panels(read, axes_of(read)) == []
+
+
+def test_a_grid_of_beta_and_rho_that_is_half_done_makes_its_panel():
+    grid = [of_schedule(f"{n}", ["coarse"], 1 + n % 6, (1 + n // 6) / 10, 0.5) for n in range(18)]
+    corner = of_schedule("last", ["coarse"], 6, 0.6, 0.5)
+    (panel,) = strength_panels(made(*grid, corner))[0]
+    assert (len(panel.rows), len(panel.columns)) == (4, 6)
+
+
 TEACHERS = [
     swept(f"{teacher}-{student}", {"students.model.teacher": teacher, "students.model.student": student},
           {"student/top1_last": top1})

@@ -53,12 +53,16 @@ def test_pictures_of_a_small_page_lose_nothing(report):
 @pytest.mark.parametrize("limit", [150_000, 80_000, 40_000])
 def test_a_page_above_its_limit_gets_smaller_pictures_and_says_so(tmp_path, report, limit):
     assert len(render(report)) > 160_000
-    page, _, wide, *_ = write_page(report, tmp_path / "report.html", tmp_path / "figures", limit)
+    page, content, wide, *_ = write_page(report, tmp_path / "report.html", tmp_path / "figures", limit)
     assert page.stat().st_size <= limit
     text = page.read_text()
     assert f"below {limit / 1e6:g} MB, " in text
     assert "wide (WebP, quality" in text
     assert "files in the folder figures are whole" in text
+    *sections, told = json.loads(content.read_text())["sections"]
+    assert sections == as_json(report)["sections"]
+    assert (told["title"], len(told["blocks"])) == ("Size of this page", 1)
+    assert told["blocks"][0]["text"] in text
     with Image.open(wide) as image:
         assert ImageChops.difference(image, report.sections[0].blocks[0].image).getbbox() is None
 

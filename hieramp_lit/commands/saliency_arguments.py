@@ -223,7 +223,7 @@ def _look(
     if bright and min(image_size) < max(sides):
         raise ValueError(
             f"{source.masks_key} {BRIGHT}: {drawn[0].key} has {image_size[1]} × {image_size[0]} pixels, which cannot "
-            f"show the finest map, of {max(sides)} × {max(sides)} positions. Give masks of a higher resolution as a folder."
+            f"show the finest map, of {max(sides)} × {max(sides)} positions. Give a folder of larger masks."
         )
     measures, place = MapMeasures(sides), {row: cls for cls, row in enumerate(shards.classes.rows)}
     for number, (key, maps, image) in enumerate(every, 1):

@@ -61,7 +61,8 @@ def new_figure(width: float = 4.8, height: float = 3.0) -> Iterator[Figure]:
     """An empty figure in the house style, to be drawn on inside of the block; at its end, everything has its place.
 
     Args:
-        width: Inches. The default's text is as large as a page's on a phone and on a desk.
+        width: Inches. A page shows a figure at 0.85 to 1.12 of its size, so that text of 7.5 points, the least there
+            should be, has 8.5 pixels or more; what is wider than a phone's screen is scrolled there.
         height: Inches.
     """
     with mpl.rc_context(_RC):

@@ -107,6 +107,19 @@ def test_nothing_is_wider_than_the_screen(opened, width):
     assert min(drawn) >= 280
 
 
+def test_text_in_drawings_can_be_read_on_a_phone(opened):
+    page = opened(360)
+    sizes = page.eval_on_selector_all(
+        ".drawing svg text",
+        """all => all.map(one => {
+            const { c, d } = one.getScreenCTM();  // rotated, its height is in both
+            return [parseFloat(getComputedStyle(one).fontSize) * Math.hypot(c, d), one.textContent];
+        })""",
+    )
+    assert len(sizes) > 200
+    assert min(sizes)[0] >= 8.4, min(sizes)
+
+
 class TestSorting:
     def _expected(self, column, falling):
         rows = trials_table().rows
@@ -194,6 +207,18 @@ class TestKeyboard:
             box = page.locator(".scroll", has=page.locator("#trials"))
             page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             assert box.get_attribute("tabindex") == stop
+            assert box.get_attribute("role") == (stop and "region")
+
+    def test_whatever_scrolls_has_a_name_of_its_own(self, opened):
+        page = opened(360)
+        page.eval_on_selector_all("details", "all => all.forEach(fold => { fold.open = true; })")
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        names = page.eval_on_selector_all("[role=region]", "all => all.map(one => one.ariaLabel)")
+        scrolling = page.locator(".scroll, .drawing, .picture").evaluate_all(
+            "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+        )
+        assert len(set(names)) == len(names) == scrolling > 6
+        assert f"{page.locator('#trials_title').inner_text()}: table" in names
 
 
 class TestCopying:

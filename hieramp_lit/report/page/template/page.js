@@ -56,11 +56,16 @@
     });
   }
 
-  // What is wider than its box is scrolled with the arrow keys, so the keyboard must reach it; the rest is no stop.
+  // What is wider than its box is scrolled with the arrow keys, so the keyboard must reach it and a name be
+  // told there; the rest is no stop.
   const watcher = new ResizeObserver((boxes) => {
     for (const { target } of boxes) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-      else target.removeAttribute("tabindex");
+      const stop = { tabindex: "0", role: "region", "aria-label": target.dataset.name };
+      const scrolls = target.scrollWidth > target.clientWidth;
+      for (const [name, value] of Object.entries(stop)) {
+        if (scrolls) target.setAttribute(name, value);
+        else target.removeAttribute(name);
+      }
     }
   });
   document.querySelectorAll(".scroll, .drawing, .picture").forEach((box) => watcher.observe(box));

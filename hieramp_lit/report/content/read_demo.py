@@ -9,7 +9,7 @@ from hieramp_lit.files import read_json
 from hieramp_lit.report.content.checking import checked_cell, checked_cost
 from hieramp_lit.report.content.places import locate
 from hieramp_lit.report.content.read_trial import tuning_metrics
-from hieramp_lit.report.content.story import Member, StageRecord, Story, kind_of, open_sets
+from hieramp_lit.report.content.story import Member, StageRecord, Story, images_made, kind_of, open_sets
 from hieramp_lit.report.content.students_folder import curves_of
 from hieramp_lit.report.results import FILE, Result, aggregate, read
 from hieramp_lit.shards import ShardSet
@@ -33,18 +33,21 @@ def read_demo(content: Mapping[str, Any], file: Path) -> Story:
         for title, draws in content["sets"].items()
     ]
     members.sort(key=lambda member: _ORDER.index(member.kind))
-    images = sum(len(shards) for member in members for shards in member.draws)
-    records = tuple(
-        StageRecord(
-            name,
-            f"{file.resolve()} {name}",
-            float(seconds),
-            images=images if name == "sets" else None,
-            cost=checked_cost(content.get("cost", {}).get(name), file, f"cost.{name}"),
-            device=_device(members) if name == "students" else "",
-        )
-        for name, seconds in content.get("seconds", {}).items()
-    )
+    there = [shards for member in members for shards in member.draws]
+    named = sum(len(draws) for draws in content["sets"].values())
+    records = list[StageRecord]()
+    for name, spent in content.get("seconds", {}).items():
+        cost, seconds = checked_cost(content.get("cost", {}).get(name), file, f"cost.{name}"), float(spent)
+        images = images_made(seconds, cost)
+        if images is None and name == "sets":
+            if len(there) == named:
+                images = sum(map(len, there))
+            else:
+                missing.append(
+                    f"{named - len(there)} of {named} sets are gone, so nothing tells the seconds per image. {_AGAIN}"
+                )
+        device = _device(members) if name == "students" else ""
+        records.append(StageRecord(name, f"{file.resolve()} {name}", seconds, images=images, cost=cost, device=device))
     tuning = locate(content["tuning"], file) if content.get("tuning") else None
     if content.get("tuning") and tuning is None:
         missing.append(f"The tuning {content['tuning']} is gone, and its curves with it. {_AGAIN}")
@@ -53,7 +56,7 @@ def read_demo(content: Mapping[str, Any], file: Path) -> Story:
         "demo",
         file.parent,
         tuple(members),
-        records,
+        tuple(records),
         tuple(content.get("commands", ())),
         () if tuning is None else tuning_metrics(tuning if tuning.is_dir() else tuning.parent),
         missing=tuple(missing),

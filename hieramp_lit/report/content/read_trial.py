@@ -6,7 +6,7 @@ from typing import Any
 
 from hieramp_lit.report.content.checking import checked_cell, checked_cost
 from hieramp_lit.report.content.places import locate
-from hieramp_lit.report.content.story import Member, StageRecord, Story, kind_of, open_sets, title_of
+from hieramp_lit.report.content.story import Member, StageRecord, Story, images_made, kind_of, open_sets, title_of
 from hieramp_lit.report.content.students_folder import METRICS, curves_of
 
 _SETS = {"generate": "generate", "off": "off", "real": "real"}
@@ -32,18 +32,17 @@ def read_trial(result: Mapping[str, Any], file: Path) -> Story:
     if members[0].draws:
         plan = len(members[0].draws[0])
     devices = {"students": str(result.get("device", "")), "real_students": str((trial["real"] or {}).get("device", ""))}
-    records = [
-        StageRecord(
-            name,
-            str(stage["hash"]),
-            float(stage["seconds"]),
-            str(stage["command"]),
-            _images(name, members, plan),
-            checked_cost(stage.get("cost"), file, f"trial.stages.{name}.cost"),
-            devices.get(name, ""),
+    records = list[StageRecord]()
+    for name, stage in stages.items():
+        cost, seconds = checked_cost(stage.get("cost"), file, f"trial.stages.{name}.cost"), float(stage["seconds"])
+        images = images_made(seconds, cost) or _images(name, members, plan)
+        if images is None and name in _SETS:
+            missing.append(
+                f"How many images the stage {name} made is not recorded, so nothing tells seconds per image."
+            )
+        records.append(
+            StageRecord(name, str(stage["hash"]), seconds, str(stage["command"]), images, cost, devices.get(name, ""))
         )
-        for name, stage in stages.items()
-    ]
     order = ["real", "tune", "generate", "off", "students", "real_students", "inspect"]
     records.sort(key=lambda record: order.index(record.name) if record.name in order else len(order))
     versions = sorted({str(stage["version"]) for stage in stages.values() if stage.get("version")})
@@ -110,8 +109,8 @@ def _images(name: str, members: list[Member], plan: int | None) -> int | None:
     """The three sets of a trial are of one plan, but for an `off` set that may be smaller."""
     if name == "off":
         off = next((member for member in members[1:] if member.kind == "plain"), None)
-        return len(off.draws[0]) if off is not None and off.draws else plan
-    return plan if name in _SETS.values() else None
+        return len(off.draws[0]) if off is not None and off.draws else None
+    return plan if name in _SETS else None
 
 
 def _tuning(stages: Mapping[str, Mapping[str, Any]], file: Path) -> tuple[Path, ...]:

@@ -103,6 +103,12 @@ class Story:
         return next((member for member in self.members[1:] if member.kind == kind), None)
 
 
+def images_made(seconds: float, cost: Mapping[str, Any] | None) -> int | None:
+    """How many images a stage made, by the seconds of each that it recorded; None where it did not."""
+    each = (cost or {}).get("seconds_per_image")
+    return round(seconds / each) if each else None
+
+
 def kind_of(generator: str | None, configuration: Mapping[str, Any] | None) -> Kind:
     """By the generator's name, and whether anything is amplified.
 

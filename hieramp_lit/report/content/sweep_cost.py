@@ -34,7 +34,8 @@ def _table(records: list[StageRecord], prefix: str) -> Table:
     for name in dict.fromkeys(record.name for record in kept):
         own = [record for record in kept if record.name == name]
         seconds = sum(record.seconds for record in own)
-        images = sum(record.images or 0 for record in own)
+        made = [record.images for record in own if record.images]
+        images = sum(made) if len(made) == len(own) else None
         used = sum(record.name == name for record in records)
         rows.append([name, len(own), used, seconds, seconds / len(own), seconds / images if images else None])
     total = sum(record.seconds for record in kept)

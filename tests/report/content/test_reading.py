@@ -61,6 +61,17 @@ def test_what_a_trial_names_and_is_gone_is_said(home, sets):
     assert ["store/gone" in one or "store/students/gone" in one for one in story.missing] == [True, True]
 
 
+@pytest.mark.parametrize(("recorded", "images"), [(None, None), (2.5, 4)])
+def test_images_of_an_off_set_that_is_gone_are_those_it_recorded(home, sets, recorded, images):
+    cost = {} if recorded is None else {"seconds_per_image": recorded}
+    others = {"off": stage("store/gone", "predict", 10.0, **cost)}
+    story = read_source(
+        write(home / "store/trials/gone/result.json", trial(home / "store", sets["made"], [0.5], others))
+    )
+    assert [record.images for record in story.stages] == [20, images]
+    assert any("images the stage off made is not recorded" in one for one in story.missing) == (images is None)
+
+
 def test_a_trial_without_students_has_a_set_alone(home, sets):
     content = {"schema": 1, "trial": trial(home / "store", sets["made"], [0.5])["trial"]}
     story = read_source(write(home / "store/trials/three/result.json", content))
@@ -115,6 +126,12 @@ def test_a_demo_joins_its_draws(home, sets):
     ]
     assert story.main.inspected == {"summary": {"x": 1.0}}
     assert "students/gone" in story.missing[0]
+    plain[0]["set"] = "sets/gone"
+    story = read_source(write(home / "demo/demo.json", content))
+    assert [one.images for one in story.stages] == [None, None]
+    assert any("1 of 3 sets are gone, so nothing tells the seconds per image" in one for one in story.missing)
+    content["cost"] = {"sets": cost | {"seconds_per_image": 0.1}}
+    assert [one.images for one in read_source(write(home / "demo/demo.json", content)).stages] == [None, 80]
 
 
 @pytest.mark.parametrize(("goal", "best"), [("maximize", "b"), ("minimize", "a")])

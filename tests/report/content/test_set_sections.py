@@ -20,6 +20,7 @@ from hieramp_lit.report.content.token_counts import TokenCounts
 from hieramp_lit.report.content.tokens import tokens_section
 from hieramp_lit.report.page import Commands, Facts, Figure, Note, Picture, Table
 from hieramp_lit.shards import ShardSet
+from tests.analysis.synthetic import write_set
 from tests.report.content.made import OFF, SIDES, cell, made_set, of_schedule, sweep, trial, write
 
 
@@ -153,6 +154,11 @@ def test_the_least_believed_images_are_shown_with_what_they_are_taken_for(story)
     of_grey = [int((np.asarray(sheet.image) == 16 * cls).all(axis=2).sum()) for cls in range(10)]
     assert [cls for cls, pixels in enumerate(of_grey) if pixels >= 64 * 64] == [3, 7]  # text has greys too, but few
     assert section.lead == "net recognizes 90.0 % of the images."
+
+
+def test_a_set_without_tokens_names_what_encodes_it(tmp_path):
+    shards = write_set(tmp_path / "bare", lambda cls, index: None, configuration={}, generator="another")
+    assert f"`hieramp analyze {shards.path} --tokenizer TOKENIZER` encodes its images" in TokenCounts(100).of(shards)
 
 
 def test_what_an_inspection_measured_but_for_tokens(story):

@@ -87,19 +87,20 @@ class Changes:
         }
 
 
-def changes(ours: TokenAnalysis, other: TokenAnalysis, *, any_seed: bool = False) -> Changes:
+def changes(ours: TokenAnalysis, other: TokenAnalysis, *, any_seed: bool = False, seed_hint: str = "") -> Changes:
     """Count the classes whose entropy and coverage rise, fall and stay from the other set to ours.
 
     Args:
         ours: E.g. of the amplified set.
         other: E.g. of the plain one, of equal seed.
         any_seed: Let seeds differ: two plain sets of two seeds show what chance alone does.
+        seed_hint: What lets seeds differ, e.g. a flag; for the message.
 
     Raises:
         ValueError: If classes, images per class, token maps, codebook, tokenizer or seeds differ; the message names
             what does.
     """
-    check_comparable(ours, other, any_seed=any_seed)
+    check_comparable(ours, other, any_seed=any_seed, seed_hint=seed_hint)
     pairs = {"entropy": (ours.entropy_CK, other.entropy_CK), "coverage": (ours.coverage_CK, other.coverage_CK)}
     return Changes(
         scales={
@@ -114,7 +115,7 @@ def changes(ours: TokenAnalysis, other: TokenAnalysis, *, any_seed: bool = False
     )
 
 
-def check_comparable(ours: Comparable, other: Comparable, *, any_seed: bool = False) -> None:
+def check_comparable(ours: Comparable, other: Comparable, *, any_seed: bool = False, seed_hint: str = "") -> None:
     """Refuse sets that cannot be compared class by class; arguments and errors as for `changes`."""
     faults = []
     for one, its in zip_longest(ours.classes.entries, other.classes.entries):
@@ -132,7 +133,10 @@ def check_comparable(ours: Comparable, other: Comparable, *, any_seed: bool = Fa
     if None not in tokenizers:
         differ["SHA-256 of the tokenizer"] = tokenizers
     if not any_seed:
-        differ["seed (--any-seed lets seeds differ)"] = (ours.about["generate_seed"], other.about["generate_seed"])
+        differ["seed" + (f" ({seed_hint})" if seed_hint else "")] = (
+            ours.about["generate_seed"],
+            other.about["generate_seed"],
+        )
     faults += [f"{name}: {here} and {there}" for name, (here, there) in differ.items() if here != there]
     if faults:
         raise ValueError(

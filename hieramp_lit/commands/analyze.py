@@ -34,12 +34,14 @@ from hieramp_lit.commands.encoder import load_encoder
 from hieramp_lit.commands.progress import Progress
 from hieramp_lit.commands.saliency_arguments import add_saliency_arguments, analyze_saliency
 from hieramp_lit.shards import ShardSet
+from hieramp_lit.shards.format import CLASSES
 from hieramp_lit.shards.manifest import package_versions
 from hieramp_lit.shards.write_errors import explained
 
 SCHEMA = 1
 DEFAULT_CLASSES = 3
 ONE_IMAGE = "Different codes by position (Fig. 4) are left out: they need two images of a class or more, a set has one."
+_SEED_HINT = "--any-seed lets seeds differ"
 
 
 class _Source(NamedTuple):
@@ -85,7 +87,8 @@ def main(args: Sequence[str], prog: str) -> None:
     out = options.out or options.sets[0].expanduser() / FOLDER
     sources = _sources([ShardSet.open(path) for path in paths], options)
     for source in sources[:-1]:
-        check_comparable(source, sources[-1], any_seed=options.any_seed or options.against is None)
+        any_seed = options.any_seed or options.against is None
+        check_comparable(source, sources[-1], any_seed=any_seed, seed_hint=_SEED_HINT)
     words = options.classes or [str(cls) for cls in range(min(DEFAULT_CLASSES, len(sources[0].classes)))]
     chosen = chosen_classes(sources[0].classes, words)
     notes = [] if all(source.shards.manifest.images_per_class > 1 for source in sources) else [ONE_IMAGE]
@@ -130,9 +133,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog,
         usage="%(prog)s SET [SET …] [--against PLAIN] [--classes CLASS …] [--tokenizer FILE] [--out FOLDER] …",
-        description="Count the tokens of sets: entropy and coverage of the codebook by scale, stage and class; beside "
-        "another set of the same classes, images per class and seed the shares of classes in which they rise, stay and "
-        "fall; different codes at each position. Draws where class tokens look. Writes analysis.json, and each figure "
+        description="Count the tokens of sets: entropy and coverage of the codebook by scale, stage and class; with "
+        "--against, a set of the same classes, images per class and seed, the shares of classes in which they rise, "
+        "stay and fall; different codes at each position. Draws where class tokens look. Writes analysis.json, and each figure "
         "as CSV, PNG, PDF and SVG.",
         epilog=f"Example: {prog} sets/coarse sets/fine --against sets/plain",
         allow_abbrev=False,
@@ -143,8 +146,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     add("--any-seed", action="store_true", help="compare sets of different seeds too; chance is then part of changes")
     add(
         "--classes", nargs="+", default=[], metavar="CLASS",
-        help="classes to draw the different codes by position of, by WordNet id, name or cls (default: the first "
-        f"{DEFAULT_CLASSES})",
+        help="classes whose different codes by position and whose class-token maps are drawn, by WordNet id, name or "
+        f"number in the set's {CLASSES} (cls); default: different codes of the first {DEFAULT_CLASSES}, maps see "
+        "--images",
     )  # fmt: skip
     add("--labels", nargs="+", default=[], metavar="NAME", help="what the sets are called, that of --against last "
         "(default: their schedules)")  # fmt: skip
@@ -154,7 +158,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         "configuration of tokenization, tuning or generation that names them (.yaml)",
     )  # fmt: skip
     add("--encode-all", action="store_true", help="encode the images of sets with tokens too, so that all are alike")
-    add("--patch-nums", type=int, nargs="+", metavar="SIDE", help="token maps of --tokenizer, or of a set that does "
+    add("--patch-nums", type=int, nargs="+", metavar="SIDE", help="sides of the token maps of --tokenizer, or of a set that does "
         "not name its own (default: those of the sets that do)")  # fmt: skip
     add("--vocab-size", type=at_least_one, metavar="V", help="codebook size of a set that does not name its own")
     add(
@@ -170,7 +174,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         help="cpu, cuda, cuda:1 … to encode and generate on (default: cuda where there is one)",
     )
     add("--out", type=Path, metavar="FOLDER", help=f"where to write (default: {FOLDER} in the folder of the first SET)")
-    add("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="of the figures of tokens (default: all)")
+    add("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="files of each figure of tokens (default: all)")
     add_saliency_arguments(parser)
     return parser
 

@@ -89,7 +89,7 @@ def test_what_rises_one_way_falls_the_other(tmp_path):
         ({"images_per_class": 5}, r"images per class: 4 and 5"),
         ({"patch_nums": (1, 2, 1)}, None),
         ({"tokenizer": "c" * 64}, rf"SHA-256 of the tokenizer: {'a' * 64} and {'c' * 64}"),
-        ({"seed": 3}, r"seed \(--any-seed lets seeds differ\): 0 and 3"),
+        ({"seed": 3}, r"\. seed: 0 and 3\. Give sets of the same"),
     ],
     ids=["classes", "images", "maps", "tokenizer", "seed"],
 )

@@ -10,7 +10,7 @@ from hieramp_lit.report.content.read_sweep import Sweep
 from hieramp_lit.report.content.reading import read_source, set_member
 from hieramp_lit.report.content.story import Member, Story
 from hieramp_lit.report.content.token_counts import TokenCounts
-from hieramp_lit.report.page import Report, write_page
+from hieramp_lit.report.page import Note, Report, write_page
 from hieramp_lit.shards import ShardSet
 
 TOKEN_IMAGES = 200_000
@@ -96,9 +96,15 @@ def build_report(
     if not sources:
         raise ValueError("There is no SOURCE to report on.")
     read = joined([read_source(path) for path in sources])
-    if against is not None:
-        read = [_with(source, _plain(against)) for source in read]
-    return assemble(read, TokenCounts(token_images), progress)
+    if against is None:
+        return assemble(read, TokenCounts(token_images), progress)
+    plain = _plain(against)
+    report = assemble([_with(source, plain) for source in read], TokenCounts(token_images), progress)
+    if any(_takes(source) for source in read):
+        return report
+    first, *others = report.sections
+    text = f"--against {against} lies beside nothing: no SOURCE is an amplified set, a trial of one or students on one."
+    return replace(report, sections=[replace(first, blocks=[*first.blocks, Note(text, "missing")]), *others])
 
 
 def joined(sources: Sequence[Story | Sweep]) -> list[Story | Sweep]:
@@ -147,9 +153,13 @@ def _plain(path: Path) -> Member:
     return member
 
 
+def _takes(source: Story | Sweep) -> bool:
+    return isinstance(source, Story) and source.main.kind == "amplified"
+
+
 def _with(source: Story | Sweep, plain: Member) -> Story | Sweep:
-    """The plain set takes the place of another plain one that was not judged."""
-    if isinstance(source, Sweep):
+    """The plain set takes the place of another plain one that was not judged, beside what is amplified."""
+    if isinstance(source, Sweep) or not _takes(source):
         return source
     hash_of = plain.draws[0].manifest.hash
     if any(shards.manifest.hash == hash_of for member in source.members for shards in member.draws):

@@ -6,6 +6,7 @@ from hieramp_lit.report.content import build_report, write_report
 from hieramp_lit.report.content.writing import check_output
 from hieramp_lit.report.page import as_json
 from hieramp_lit.shards import ShardSet
+from tests.analysis.synthetic import write_set
 from tests.report.content.made import cell, made_set, of_schedule, stage, sweep, trial, write, write_metrics
 
 
@@ -86,6 +87,25 @@ def test_against_takes_a_plain_set_alone(sets):
     assert "entropy-changes" in ids(build_report([sets["made"].path], against=sets["off"].path))
     with pytest.raises(ValueError, match=r"--against .*nothing amplified"):
         build_report([sets["off"].path], against=sets["made"].path)
+
+
+def test_against_lies_beside_nothing_that_is_not_amplified(tmp_path, sets, swept):
+    other = write_set(tmp_path / "real", lambda cls, index: None, configuration={}, generator="random_real")
+    for sources in ([other.path], [swept]):
+        report = build_report(sources, against=sets["off"].path)
+        first = as_json(report)["sections"][0]["blocks"]
+        assert [block for block in first if "--against" in block.get("text", "")]
+        assert titles(report) == titles(build_report(sources))
+        assert report.subtitle == build_report(sources).subtitle
+    both = as_json(build_report([other.path, sets["made"].path], against=sets["off"].path))
+    assert "lies beside nothing" not in str(both)
+
+
+def test_a_set_of_another_seed_names_no_flag_of_another_command(tmp_path, sets):
+    told = str(as_json(build_report([sets["made"].path], against=made_set(tmp_path / "seeded", None, seed=7).path)))
+    assert "seed: 0 and 7" in told
+    assert "tokenizer and seed." in told
+    assert "--any-seed" not in told
 
 
 def test_progress_counts_sections_up_to_all(sets):

@@ -41,7 +41,16 @@ def read_trial(result: Mapping[str, Any], file: Path) -> Story:
                 f"How many images the stage {name} made is not recorded, so nothing tells seconds per image."
             )
         records.append(
-            StageRecord(name, str(stage["hash"]), seconds, str(stage["command"]), images, cost, devices.get(name, ""))
+            StageRecord(
+                name,
+                str(stage["hash"]),
+                seconds,
+                str(stage["command"]),
+                images,
+                cost,
+                devices.get(name, ""),
+                str(stage["folder"]),
+            )
         )
     order = ["real", "tune", "generate", "off", "students", "real_students", "inspect"]
     records.sort(key=lambda record: order.index(record.name) if record.name in order else len(order))

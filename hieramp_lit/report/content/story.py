@@ -54,6 +54,7 @@ class StageRecord:
         images: That it made; None where it makes none.
         cost: As the stage recorded it: memory, devices; None of stages that did not.
         device: That its students ran on, where their result says so.
+        folder: Of what it made, as the source names it; students of other seeds on one set share it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class StageRecord:
     images: int | None = None
     cost: Mapping[str, Any] | None = None
     device: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """What a sweep took: stages that trials share count once."""
 
+from collections import Counter
+
 from hieramp_lit.report.content.cost import distinct, hours, hours_in_words
 from hieramp_lit.report.content.read_sweep import Sweep
 from hieramp_lit.report.content.story import StageRecord
 from hieramp_lit.report.page import Block, Column, Note, Section, Table
 from hieramp_lit.report.page.blocks import Cell
+
+_STUDENTS = ("students", "real_students")
 
 
 def sweep_cost(sweep: Sweep, prefix: str) -> Section:
@@ -24,6 +28,19 @@ def sweep_cost(sweep: Sweep, prefix: str) -> Section:
         blocks.append(Note(f"No readable result.json, so no stages of: {', '.join(gone)}.", "missing"))
     if not records and not gone:
         blocks.append(Note("No trial is done, so no stage has told its time.", "missing"))
+    undone = Counter(trial.status for trial in sweep.trials if not trial.summary and trial.story is None)
+    if records and undone:
+        listed = ", ".join(f"{count} {status}" for status, count in undone.items())
+        text = f"Stages of trials that are not done are not counted, what they have run included: {listed}."
+        blocks.append(Note(text, "missing"))
+    folders = Counter(record.folder for record in distinct(records) if record.name in _STUDENTS)
+    shared = [folder for folder, stages in folders.items() if stages > 1]
+    if shared:
+        text = (
+            f"Several stages of other student seeds lie in {', '.join(shared)}: the runs of seeds that they have in "
+            "common count in each, so the sum may be more than what ran."
+        )
+        blocks.append(Note(text, "warning"))
     lead = f"In all: {hours_in_words(hours(records))}; the trials' commands ran for {ran:.0f} s." if records else ""
     return Section(f"{prefix}sweep-cost", "Cost of the sweep", blocks, lead)
 

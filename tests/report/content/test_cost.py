@@ -6,7 +6,7 @@ from hieramp_lit.report.content.story import Member, StageRecord, Story
 from hieramp_lit.report.content.sweep_cost import sweep_cost
 from hieramp_lit.report.page import Note, Table
 from hieramp_lit.shards import ShardSet
-from tests.report.content.made import of_schedule, stage, sweep, trial, write
+from tests.report.content.made import of_schedule, stage, sweep, swept, trial, write
 
 GPUS = {"device": "H100", "devices": 4, "peak_memory_bytes": 2**31, "peak_device_memory_bytes": 3 * 2**30}
 CPU = {"device": "cpu (x86_64)", "devices": 1, "peak_memory_bytes": 2**30, "peak_device_memory_bytes": None}
@@ -55,9 +55,22 @@ def test_a_sweep_counts_shared_stages_once(home):
             "students": stage("store/s", "students", seconds, name),
         }
         write(file.parent / f"trials/{name}/result.json", trial(home / "store", made, [0.5], others))
-    (table,) = sweep_cost(read_sweep(sweep(trials), file), "").blocks
+    table, note = sweep_cost(read_sweep(sweep(trials), file), "").blocks
+    assert "other student seeds lie in store/s: the runs" in note.text
     rows = {row[0]: list(row[1:]) for row in table.rows}
     assert rows["tune"] == [1, 2, 100.0, 100.0, None]
     assert rows["students"] == [2, 2, 40.0, 20.0, None]
     assert rows["generate"] == [1, 2, 10.0, 10.0, 0.5]
     assert rows["all"][:3] == [4, 6, 150.0]
+
+
+def test_stages_of_trials_that_are_not_done_are_said_to_be_missing(home):
+    made = ShardSet.open(home / "store/made")
+    trials = [of_schedule("done", ["coarse"], 3, 0.5, 0.5), swept("bad", {}, None, "failed", "boom")]
+    trials += [swept(name, {}, None, "running") for name in ("x", "y")]
+    file = write(home / "store/undone/sweep.json", sweep(trials))
+    write(file.parent / "trials/done/result.json", trial(home / "store", made, [0.5]))
+    _, note = sweep_cost(read_sweep(sweep(trials), file), "").blocks
+    assert note.kind == "missing"
+    assert "not counted" in note.text
+    assert note.text.endswith("1 failed, 2 running.")

@@ -219,17 +219,17 @@ def _look(
         sides, drawn, total = found.sides, found.images, len(found.images)
         every = ((one.key, one.maps, one.image) for one in drawn)
         told |= {"source": "recomputed", "different_tokens": found.different}
-    image_size = drawn[0].image.shape[:2]  # a generator's images are all of one size
-    if bright and min(image_size) < max(sides):
+    height, width = drawn[0].image.shape[:2]  # a generator's images are all of one size
+    if bright and min(height, width) < max(sides):
         raise ValueError(
-            f"{source.masks_key} {BRIGHT}: {drawn[0].key} has {image_size[1]} × {image_size[0]} pixels, which cannot "
+            f"{source.masks_key} {BRIGHT}: {drawn[0].key} has {width} × {height} pixels, which cannot "
             f"show the finest map, of {max(sides)} × {max(sides)} positions. Give a folder of larger masks."
         )
     measures, place = MapMeasures(sides), {row: cls for cls, row in enumerate(shards.classes.rows)}
     for number, (key, maps, image) in enumerate(every, 1):
         mask: Mask | None = bright_mask(image, options.mask_threshold) if bright else None
         if folder is not None:
-            mask = folder.mask(key, *image_size, max(sides))
+            mask = folder.mask(key, height, width, max(sides))
         measures.add(key, place[parse_key(key)[0]], maps, mask)
         progress(number, total)
     scales = Scales(sides)

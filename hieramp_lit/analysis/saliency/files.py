@@ -199,7 +199,9 @@ def _scale_lines(looks: Sequence[Look], names: Sequence[str]) -> Iterator[list[o
 
 def _cells(values: NDArray[np.float64]) -> NDArray[np.object_]:
     """Floats, and None, which CSV leaves empty, where there is no number."""
-    return np.where(np.isnan(values), None, values.astype(object))
+    cells = values.astype(object)
+    cells[np.isnan(values)] = None
+    return cells
 
 
 def _save(picture: Image.Image, path: Path) -> Path:

@@ -28,8 +28,8 @@ def own_grids(stored_KPP: NDArray[np.float16], patch_nums: Sequence[int]) -> tup
     K, P = stored_KPP.shape[0], stored_KPP.shape[-1]
     if stored_KPP.ndim != 3 or stored_KPP.shape[1] != P or not 0 < K <= len(patch_nums) or patch_nums[K - 1] != P:
         raise ValueError(f"maps of shape {stored_KPP.shape} are not of scales of sides {list(patch_nums)}")
-    absent = np.isnan(stored_KPP).all((1, 2))
-    grids = [None if absent[k] else _own_grid(stored_KPP[k], patch_nums[k], k) for k in range(K)]
+    unknown_KPP = np.isnan(stored_KPP)
+    grids = [None if unknown_KPP[k].all() else _own_grid(stored_KPP[k], patch_nums[k], k) for k in range(K)]
     return (*grids, *[None] * (len(patch_nums) - K))
 
 

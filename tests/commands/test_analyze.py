@@ -15,6 +15,7 @@ from hieramp_lit.shards.verify import find_faults
 from tests.analysis.synthetic import random_tokens, write_set
 from tests.conftest import TINY_PATCH_NUMS
 from tests.inspection.sets import TokenGenerator
+from tests.report.content.made import made_set
 from tests.shards.making import make_set
 
 CODES = 16
@@ -63,6 +64,15 @@ def test_sets_beside_a_plain_one(tmp_path, capsys):
     assert "36 of 36 images counted" in told.err
     assert "tokens of 36 images in 3 sets counted, 6 figures" in told.err
     assert f"hieramp report {ours} {more} --against {plain} -o report.html" in told.err
+
+
+@pytest.mark.parametrize("word", ["1", "5"], ids=["cls", "name"])
+def test_codes_and_maps_are_of_the_same_class_where_rows_are_not_numbered_from_0(tmp_path, word):
+    shards = made_set(tmp_path / "set", class_subset=[3, 5])
+    run(shards.path, "--classes", word, "--out", tmp_path / "out")
+    found = read_json(tmp_path / "out" / "analysis.json")
+    assert found["saliency"]["images"] == ["r00005_00000"]
+    assert [[one["name"] for one in each["distinct"]] for each in found["sets"].values()] == [["5"]]
 
 
 def test_results_beside_the_shards_are_no_part_of_the_set(tmp_path):

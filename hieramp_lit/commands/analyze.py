@@ -135,8 +135,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         usage="%(prog)s SET [SET …] [--against PLAIN] [--classes CLASS …] [--tokenizer FILE] [--out FOLDER] …",
         description="Count the tokens of sets: entropy and coverage of the codebook by scale, stage and class; with "
         "--against, a set of the same classes, images per class and seed, the shares of classes in which they rise, "
-        "stay and fall; different codes at each position. Draws where class tokens look. Writes analysis.json, and each "
-        "figure as CSV, PNG, PDF and SVG.",
+        "stay and fall; different codes at each position. Draws where class tokens look. Writes analysis.json, and "
+        "each figure as CSV, PNG, PDF and SVG.",
         epilog=f"Example: {prog} sets/coarse sets/fine --against sets/plain",
         allow_abbrev=False,
     )

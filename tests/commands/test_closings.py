@@ -83,12 +83,6 @@ RUNS: dict[str, tuple[Callable[[Places], Sequence[str]], str, str]] = {
     "export-weights tokenizer": (lambda at: ["export-weights", at.tokenizer, "--out", "t.pth"], "written", "fit"),
     "tables": (lambda at: ["tables", at.results(), "--out", "out/tables.md"], "1 result(s) beside", "report"),
     "inspect": (lambda at: ["inspect", at.set, "--output", "found.json"], "20 images measured", "analyze"),
-    "bench": (
-        lambda at: ["bench", "data", "--device=cpu", "--images=6", "--image-size=16", "--workers=0", "--repeats=1",
-                    "--out=b.json"],
-        "2 row(s) timed",
-        "students",
-    ),
     "doctor": (lambda at: ["doctor"], "this installation", "demo"),
     "predict": (
         lambda at: ["predict", *tiny("generate", "digits_real.yaml"), "--model.output=a set", "--trainer.logger=false"],
@@ -105,12 +99,6 @@ RUNS: dict[str, tuple[Callable[[Places], Sequence[str]], str, str]] = {
         lambda at: ["fit", *tiny("student"), "--data.path", at.set],
         "convnet3_w32 trained for 2 epochs, top-1 ",
         "report",
-    ),
-    "validate": (
-        lambda at: ["validate", *tiny("token_tuning"), "--model.tokenizer.checkpoint", at.tokenizer,
-                    "--model.checkpoint", at.var],
-        "val/",
-        "predict",
     ),
     "students": (
         lambda at: ["students", *tiny("student"), "--data.path", at.set, "--seeds", "0", "--out", "out"],

@@ -68,6 +68,8 @@ def test_the_agents_run_holds_the_whole_trial(
         {"generate.model.amplification": AMPLIFICATION},
         "--store=store",
         "--tune=null",
+        "--off=null",
+        "--inspect=null",
         "--real=null",
         "--generate.config=[configs/generate/digits.yaml, tests/tiny/generate.yaml]",
         f"--generate.model.checkpoint={tiny_var}",

@@ -7,6 +7,7 @@ import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from hieramp_lit.checkpoints import save
 from hieramp_lit.jobs import RunStoppedError
 from hieramp_lit.trainer import CleanStop
 from hieramp_lit.trainer.clean_stop import SIGNALS
@@ -133,11 +134,11 @@ def test_the_second_ctrl_c_ends_at_once(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["validate", "test"])
-def test_judging_stops_after_a_batch(tokenizer, verb):
+def test_judging_stops_after_a_batch(tokenizer, tmp_path, verb):
     name = "validation" if verb == "validate" else verb
     told = Kill(f"on_{name}_batch_start", signal.SIGTERM)
-    task = tuning(tokenizer)
-    task.test_step = task.validation_step
+    save(tmp_path / "var.safetensors", tuning(tokenizer).var.state_dict())
+    task = tuning(tokenizer, checkpoint=str(tmp_path / "var.safetensors"))
     with pytest.raises(RunStoppedError, match=r"SIGTERM: stopped\. Run the same command again"):
         getattr(trainer(CleanStop(), told), verb)(task, NoiseDataModule(1), verbose=False)
     assert told.calls == 1
